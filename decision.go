@@ -1,0 +1,179 @@
+package sluice
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+const (
+	// Never is the RetryAfter of a cost that can never fit. It is greater than every other duration of a decision.
+	Never = time.Duration(math.MaxInt64)
+	// MaxWait is the greatest RetryAfter and ResetAfter that are exact, about 285 years; a longer one reads MaxWait.
+	MaxWait = (1<<53 - 1) * time.Microsecond
+)
+
+// Source says who made a decision.
+type Source uint8
+
+// RetryAfter, Remaining and ResetAfter are exact where the source is SourceStore; from every other source they are what
+// that source can know at the least.
+const (
+	SourceStore       Source = iota // the store that all servers share
+	SourceLease                     // units that this server took ahead
+	SourceDenyCache                 // a refusal that this server remembers
+	SourceFallback                  // this server's share, while the store cannot be reached
+	SourceErrorPolicy               // nobody knew, and the policy says what to do then
+)
+
+// String returns the source as the HTTP door spells it: "store", "lease", "deny-cache", "fallback" or "error-policy".
+func (s Source) String() string {
+	switch s {
+	case SourceStore:
+		return "store"
+	case SourceLease:
+		return "lease"
+	case SourceDenyCache:
+		return "deny-cache"
+	case SourceFallback:
+		return "fallback"
+	case SourceErrorPolicy:
+		return "error-policy"
+	}
+	return fmt.Sprintf("Source(%d)", uint8(s))
+}
+
+// ErrorPolicy says what a check is answered when the store cannot decide it. The zero value is [Allow].
+type ErrorPolicy uint8
+
+const (
+	// Allow lets the caller through: an outage of the store is no outage of what it guards.
+	Allow ErrorPolicy = iota
+	// Deny refuses the caller: what is guarded must never be used without a decision.
+	Deny
+)
+
+// String returns "allow" or "deny".
+func (p ErrorPolicy) String() string {
+	switch p {
+	case Allow:
+		return "allow"
+	case Deny:
+		return "deny"
+	}
+	return fmt.Sprintf("ErrorPolicy(%d)", uint8(p))
+}
+
+// Decision is the answer to a check. A refusal is a decision and not an error. It is a value of its own: nothing that
+// it returns is shared with later decisions.
+type Decision struct {
+	// Allowed says whether all limits of the policy had room. Where it is true the cost was charged to all of them,
+	// unless it was a peek; where it is false nothing was charged to any.
+	Allowed bool
+	// Source says who decided.
+	Source Source
+	// Cost is the units that were asked for.
+	Cost int64
+	// Remaining is how many more checks of cost 1 would be allowed at this instant: the least over the limits.
+	Remaining int64
+	// RetryAfter is, after a refusal, the time until the same check would be allowed if nobody else asks: it is
+	// refused one microsecond earlier. It is the greatest over the limits, [Never] where the cost can never fit, and 0
+	// when allowed.
+	RetryAfter time.Duration
+	// ResetAfter is the time until all limits read as if the key had never been seen, if nobody asks: the greatest
+	// over the limits.
+	ResetAfter time.Duration
+
+	policy   *Policy
+	count    int
+	outcomes [inlineOutcomes]Outcome
+	more     []Outcome
+}
+
+// inlineOutcomes is how many limits a decision carries without allocating.
+const inlineOutcomes = 3
+
+// Outcome is what one limit of the policy says of a request.
+type Outcome struct {
+	// Allowed says whether this limit had room.
+	Allowed bool
+	// Remaining, RetryAfter and ResetAfter are those of [Decision], for this limit alone.
+	Remaining  int64
+	RetryAfter time.Duration
+	ResetAfter time.Duration
+}
+
+// LimitDecision is what a decision says of one limit.
+type LimitDecision struct {
+	Limit Limit
+	Outcome
+}
+
+// NewDecision returns the decision of a request before any of its limits has spoken: allowed. It is for stores, which
+// then call [Decision.Add] once for each limit of the policy, in their order.
+func NewDecision(req Request) Decision {
+	return Decision{Allowed: true, Cost: req.Cost, policy: req.Policy}
+}
+
+// Add joins what the policy's next limit says.
+func (d *Decision) Add(o Outcome) {
+	if d.count == 0 {
+		d.Remaining = o.Remaining
+	}
+	d.Allowed = d.Allowed && o.Allowed
+	d.Remaining = min(d.Remaining, o.Remaining)
+	d.RetryAfter = max(d.RetryAfter, o.RetryAfter)
+	d.ResetAfter = max(d.ResetAfter, o.ResetAfter)
+	if d.count < inlineOutcomes {
+		d.outcomes[d.count] = o
+	} else {
+		d.more = append(d.more, o)
+	}
+	d.count++
+}
+
+// Limits returns what each limit of the policy said, in the policy's order. It is empty where the source is
+// [SourceErrorPolicy]. It allocates.
+func (d Decision) Limits() []LimitDecision {
+	all := make([]LimitDecision, d.count)
+	for i := range all {
+		all[i] = LimitDecision{Limit: d.policy.Limits[i], Outcome: d.outcome(i)}
+	}
+	return all
+}
+
+// DeniedBy returns the names of the limits that refused, in the policy's order; nil when allowed.
+func (d Decision) DeniedBy() []string {
+	var names []string
+	for i := range d.count {
+		if !d.outcome(i).Allowed {
+			names = append(names, d.policy.Limits[i].Name())
+		}
+	}
+	return names
+}
+
+// Equal reports whether two decisions agree in every field and in what every limit said.
+func (d Decision) Equal(e Decision) bool {
+	return d.Allowed == e.Allowed && d.Source == e.Source && d.Cost == e.Cost && d.Remaining == e.Remaining &&
+		d.RetryAfter == e.RetryAfter && d.ResetAfter == e.ResetAfter && slices.Equal(d.Limits(), e.Limits())
+}
+
+// String returns the decision as one line for people, such as "refused by day: retry in 3h0m0s, remaining 0".
+func (d Decision) String() string {
+	if d.Allowed {
+		return fmt.Sprintf("allowed: remaining %d, reset in %s", d.Remaining, d.ResetAfter)
+	}
+	if d.RetryAfter == Never {
+		return fmt.Sprintf("refused by %v: a cost of %d can never fit, remaining %d", d.DeniedBy(), d.Cost, d.Remaining)
+	}
+	return fmt.Sprintf("refused by %v: retry in %s, remaining %d", d.DeniedBy(), d.RetryAfter, d.Remaining)
+}
+
+func (d *Decision) outcome(i int) Outcome {
+	if i < inlineOutcomes {
+		return d.outcomes[i]
+	}
+	return d.more[i-inlineOutcomes]
+}

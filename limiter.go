@@ -1,0 +1,106 @@
+package sluice
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// Limiter asks one policy of a store. It is safe for concurrent use; nothing runs behind its caller's back. Any number
+// of limiters, in any number of processes, may share a store.
+type Limiter struct {
+	store   Store
+	policy  *Policy
+	waiting waitQueues
+}
+
+// New returns a limiter that decides by the policy and remembers in the store. The error says everything that is wrong
+// with the policy, see [Policy.Validate].
+func New(store Store, policy Policy) (*Limiter, error) {
+	if err := policy.Validate(); err != nil {
+		return nil, fmt.Errorf("policy %s: %w", quoteShort(policy.Name), err)
+	}
+	policy.Limits = slices.Clone(policy.Limits)
+	return &Limiter{store: store, policy: &policy}, nil
+}
+
+// Policy returns the policy that the limiter decides by.
+func (l *Limiter) Policy() Policy {
+	p := *l.policy
+	p.Limits = slices.Clone(p.Limits)
+	return p
+}
+
+// Check asks for cost units for a key: all limits of the policy are charged, or none is. The key is 1 to [MaxKeyBytes]
+// of any bytes, the cost 0 to [MaxCount]; a cost of 0 takes nothing and is refused only where a key owes more than its
+// limit holds, as it may after a limit was lowered. The error is an [*InvalidError] for a key or cost that is not legal,
+// else it comes from the store: see [ErrNotSent] and [ErrUncertain].
+func (l *Limiter) Check(ctx context.Context, key string, cost int64) (Decision, error) {
+	return l.ask(ctx, key, cost, false)
+}
+
+// Peek says what a check of cost 1 would be answered now, and takes nothing.
+func (l *Limiter) Peek(ctx context.Context, key string) (Decision, error) {
+	return l.ask(ctx, key, 1, true)
+}
+
+// PeekCost says what a check of that cost would be answered now, and takes nothing.
+func (l *Limiter) PeekCost(ctx context.Context, key string, cost int64) (Decision, error) {
+	return l.ask(ctx, key, cost, true)
+}
+
+func (l *Limiter) ask(ctx context.Context, key string, cost int64, peek bool) (Decision, error) {
+	req, err := l.request(key, cost)
+	if err != nil {
+		return Decision{}, err
+	}
+	req.Peek = peek
+	return l.store.Check(ctx, req)
+}
+
+// Ask is one check of several.
+type Ask struct {
+	Key  string
+	Cost int64
+}
+
+// CheckAll is [Limiter.Check] for several keys and costs in as few round trips as the store can. Each is decided for
+// itself, and those of one key in their order. Results are in the order of the asks.
+func (l *Limiter) CheckAll(ctx context.Context, asks []Ask) []Result {
+	results := make([]Result, len(asks))
+	reqs := make([]Request, 0, len(asks))
+	places := make([]int, 0, len(asks))
+	for i, a := range asks {
+		req, err := l.request(a.Key, a.Cost)
+		if err != nil {
+			results[i].Err = err
+			continue
+		}
+		reqs, places = append(reqs, req), append(places, i)
+	}
+	if len(reqs) == 0 {
+		return results
+	}
+	for i, r := range l.store.CheckAll(ctx, reqs) {
+		results[places[i]] = r
+	}
+	return results
+}
+
+// Reset forgets what a key has used, of all limits of the policy.
+func (l *Limiter) Reset(ctx context.Context, key string) error {
+	if err := ValidateKey(key); err != nil {
+		return err
+	}
+	return l.store.Reset(ctx, l.policy.Name, key)
+}
+
+func (l *Limiter) request(key string, cost int64) (Request, error) {
+	if err := ValidateKey(key); err != nil {
+		return Request{}, err
+	}
+	if err := ValidateCost(cost); err != nil {
+		return Request{}, err
+	}
+	return Request{Policy: l.policy, Key: key, Cost: cost}, nil
+}

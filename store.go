@@ -1,0 +1,45 @@
+package sluice
+
+import "context"
+
+// Tick is the unit of time in which all stores reckon, one microsecond: an instant counted from the Unix epoch, or a
+// span between two.
+type Tick int64
+
+// Request is one question to a [Store].
+type Request struct {
+	// Policy is the limits to ask. It is valid, and neither the store nor the caller changes it afterwards.
+	Policy *Policy
+	// Key is who is limited: 1 to [MaxKeyBytes] of any bytes.
+	Key string
+	// Cost is the units asked for, 0 to [MaxCount].
+	Cost int64
+	// Peek asks what the answer would be and takes nothing.
+	Peek bool
+	// At is the instant to decide at, where it is not 0, in place of the store's own clock. Tests and simulations set
+	// it; it is no use for live traffic, because what a store forgets by itself goes by its own clock.
+	At Tick
+}
+
+// Result is the answer to one request of several.
+type Result struct {
+	Decision Decision
+	Err      error
+}
+
+// Store decides checks and remembers them. store/memstore and store/redisstore are the two in this module; both give
+// equal answers to equal questions at equal instants. A store is safe for concurrent use.
+//
+// The callers of a store, [Limiter] above all, hand in valid requests: a store need not look at them again.
+type Store interface {
+	// Check decides one request: all limits of the policy are charged, or none. The instant is read once, from the
+	// store's clock. It returns when ctx ends, at the latest; a store may have a shorter deadline of its own. An
+	// error that wraps [ErrUncertain] means that the check may have been charged; every other error means that it
+	// was not.
+	Check(ctx context.Context, req Request) (Decision, error)
+	// CheckAll decides several requests, one after the other in their order as far as they are for one key, each for
+	// itself: one that is refused or that fails stops no other. Results are in the order of the requests.
+	CheckAll(ctx context.Context, reqs []Request) []Result
+	// Reset forgets what a key has used of all limits of a policy. A key that is not known is no error.
+	Reset(ctx context.Context, policy, key string) error
+}
