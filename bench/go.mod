@@ -1,6 +1,6 @@
 module github.com/sluice-project/sluice/bench
 
-go 1.25.0
+go 1.26.0
 
 require github.com/sluice-project/sluice v0.0.0
 
