@@ -1,0 +1,191 @@
+// Package memstore is the embedded store: it keeps what keys have used in the memory of one process, with the same
+// answers as the Redis store. Nothing of it outlives the process.
+//
+// Memory is bounded: at most [Config].MaxKeys keys are held, each of at most 1.5 KiB plus its own length for every
+// sliding window of its policy and about 300 bytes otherwise. A key whose state means nothing any more is dropped by
+// itself; where the maximum is reached, such keys go first, and only when there is none is the key dropped that would
+// have meant nothing soonest. Such a drop forgets what the key has used, and [Stats] counts it.
+//
+// It does no I/O and starts no goroutine. It imports algorithm, the core and the standard library only.
+package memstore
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluice-project/sluice"
+)
+
+var _ sluice.Store = (*Store)(nil)
+
+// Config says how much a store may hold. The zero Config works.
+type Config struct {
+	// MaxKeys is the greatest number of keys held, over all policies; 1,000,000 by default.
+	MaxKeys int
+}
+
+const defaultMaxKeys = 1_000_000
+
+// Store is an embedded [sluice.Store]. It is safe for concurrent use. A decision on a key that is known allocates
+// nothing.
+type Store struct {
+	maxKeys int64
+	seed    maphash.Seed
+	shards  []shard
+	keys    atomic.Int64
+	evicted atomic.Int64
+}
+
+// New returns an empty store. It fails only where MaxKeys is negative.
+func New(cfg Config) (*Store, error) {
+	if cfg.MaxKeys < 0 {
+		return nil, fmt.Errorf("memstore: MaxKeys is %d; it must be positive, or 0 for the default of %d", cfg.MaxKeys, defaultMaxKeys)
+	}
+	if cfg.MaxKeys == 0 {
+		cfg.MaxKeys = defaultMaxKeys
+	}
+	n := 1
+	for n < 16*runtime.GOMAXPROCS(0) {
+		n *= 2
+	}
+	s := &Store{maxKeys: int64(cfg.MaxKeys), seed: maphash.MakeSeed(), shards: make([]shard, n)}
+	for i := range s.shards {
+		s.shards[i].entries = make(map[identity]*entry)
+		s.shards[i].earliest.Store(noExpiry)
+	}
+	return s, nil
+}
+
+// Stats is how full a store is.
+type Stats struct {
+	// Keys is the number of keys held, of which some may mean nothing any more.
+	Keys int64
+	// Evicted is how many keys were dropped since the store was made although their state still meant something.
+	Evicted int64
+}
+
+// Stats returns how full the store is.
+func (s *Store) Stats() Stats {
+	return Stats{Keys: s.keys.Load(), Evicted: s.evicted.Load()}
+}
+
+// Check implements [sluice.Store].
+func (s *Store) Check(ctx context.Context, req sluice.Request) (sluice.Decision, error) {
+	if err := ctx.Err(); err != nil {
+		return sluice.Decision{}, fmt.Errorf("memstore: %w: %w", sluice.ErrNotSent, err)
+	}
+	return s.decide(req), nil
+}
+
+// CheckAll implements [sluice.Store].
+func (s *Store) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Result {
+	results := make([]sluice.Result, len(reqs))
+	for i, req := range reqs {
+		results[i].Decision, results[i].Err = s.Check(ctx, req)
+	}
+	return results
+}
+
+// Reset implements [sluice.Store].
+func (s *Store) Reset(_ context.Context, policy, key string) error {
+	sh := s.shardOf(key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if e := sh.entries[identity{policy, key}]; e != nil {
+		sh.remove(e)
+		s.keys.Add(-1)
+	}
+	return nil
+}
+
+// Run drops keys whose state means nothing any more, once a second, until ctx ends; it returns nil then. Without it
+// each admission drops a few, so that only a store that nobody asks stays as it is.
+func (s *Store) Run(ctx context.Context) error {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+		now := clock()
+		for i := range s.shards {
+			sh := &s.shards[i]
+			for sh.earliest.Load() <= now && ctx.Err() == nil {
+				sh.mu.Lock()
+				s.keys.Add(-int64(sh.sweep(now, sweptByRun)))
+				sh.mu.Unlock()
+			}
+		}
+	}
+}
+
+const (
+	// sweptByRun is how many keys Run drops before it lets go of a shard's lock.
+	sweptByRun = 256
+	// sweptByWrite is how many an admission drops: more than it can add.
+	sweptByWrite = 2
+)
+
+// clock reads the time in ticks since the Unix epoch.
+func clock() int64 { return time.Now().UnixMicro() }
+
+func (s *Store) shardOf(key string) *shard {
+	return &s.shards[maphash.String(s.seed, key)&uint64(len(s.shards)-1)]
+}
+
+func (s *Store) decide(req sluice.Request) sluice.Decision {
+	sh := s.shardOf(req.Key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	now := clock()
+	at := now
+	if req.At != 0 {
+		at = int64(req.At)
+	}
+	id := identity{req.Policy.Name, req.Key}
+	if e := sh.entries[id]; e != nil {
+		d := e.record.Decide(req, sluice.Tick(at))
+		sh.expire(e, now, at)
+		return d
+	}
+	e := &entry{id: id}
+	d := e.record.Decide(req, sluice.Tick(at))
+	if e.record.ResetAt() == 0 {
+		return d // nothing was charged
+	}
+	s.makeRoom(sh, now)
+	sh.insert(e, now, at)
+	return d
+}
+
+// makeRoom is called under the lock of a shard that is about to take one more key, and counts that key.
+func (s *Store) makeRoom(sh *shard, now int64) {
+	held := s.keys.Add(1 - int64(sh.sweep(now, sweptByWrite)))
+	for i := 0; held > s.maxKeys && i < len(s.shards); i++ {
+		if other := &s.shards[i]; other != sh && other.earliest.Load() <= now && other.mu.TryLock() {
+			held = s.keys.Add(-int64(other.sweep(now, sweptByWrite)))
+			other.mu.Unlock()
+		}
+	}
+	if held <= s.maxKeys {
+		return
+	}
+	// Every key still means something. The other shards are asked only where this one is empty.
+	evicted := sh.evict()
+	for i := 0; !evicted && i < len(s.shards); i++ {
+		if other := &s.shards[i]; other != sh && other.mu.TryLock() {
+			evicted = other.evict()
+			other.mu.Unlock()
+		}
+	}
+	if evicted {
+		s.keys.Add(-1)
+		s.evicted.Add(1)
+	}
+}

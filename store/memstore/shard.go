@@ -1,0 +1,155 @@
+package memstore
+
+import (
+	"math"
+	"sync"
+	"sync/atomic"
+
+	"github.com/sluice-project/sluice/algorithm"
+)
+
+// identity is what a record belongs to.
+type identity struct {
+	policy, key string
+}
+
+// entry is a record and its place in the order of expiry.
+type entry struct {
+	id      identity
+	record  algorithm.Record
+	expires int64 // ticks of the store's clock; the record means nothing from then on
+	due     int64 // ticks; at or before expires
+	place   int   // in the shard's heap
+}
+
+// shard is a part of the keys under a lock of its own. Its heap orders the entries by when they are due to be looked
+// at: an admission that makes a record last longer leaves the heap alone, and the entry is put back with its true
+// instant when it comes to the top.
+type shard struct {
+	mu       sync.Mutex
+	entries  map[identity]*entry
+	heap     []*entry
+	earliest atomic.Int64 // due of the heap's top, readable without the lock
+	_        [64]byte     // keeps two locks off one cache line
+}
+
+// noExpiry is the earliest of an empty shard.
+const noExpiry = math.MaxInt64
+
+// expiry returns when a record means nothing any more. The store forgets by its own clock, which reads now, also where
+// the record was asked at another instant.
+func (e *entry) expiry(now, at int64) int64 {
+	return min(int64(e.record.ResetAt()), noExpiry-now) - at + now
+}
+
+func (sh *shard) insert(e *entry, now, at int64) {
+	e.expires = e.expiry(now, at)
+	e.due = e.expires
+	e.place = len(sh.heap)
+	sh.entries[e.id] = e
+	sh.heap = append(sh.heap, e)
+	sh.up(e.place)
+	sh.note()
+}
+
+func (sh *shard) remove(e *entry) {
+	delete(sh.entries, e.id)
+	last := len(sh.heap) - 1
+	place := e.place
+	sh.swap(place, last)
+	sh.heap[last] = nil
+	sh.heap = sh.heap[:last]
+	if place < last {
+		sh.down(place)
+		sh.up(place)
+	}
+	sh.note()
+}
+
+// expire notes when a record ends that was asked at an instant. Only one that ends earlier than it is due moves.
+func (sh *shard) expire(e *entry, now, at int64) {
+	e.expires = e.expiry(now, at)
+	if e.expires < e.due {
+		e.due = e.expires
+		sh.up(e.place)
+		sh.note()
+	}
+}
+
+// settle puts entries that last longer than they are due back in their place until the top of the heap is true, and
+// returns it, or nil where the shard is empty.
+func (sh *shard) settle() *entry {
+	for len(sh.heap) > 0 {
+		top := sh.heap[0]
+		if top.due == top.expires {
+			return top
+		}
+		top.due = top.expires
+		sh.down(0)
+	}
+	return nil
+}
+
+// sweep drops up to most entries that mean nothing any more and returns how many it dropped.
+func (sh *shard) sweep(now int64, most int) (swept int) {
+	for swept < most && len(sh.heap) > 0 && sh.heap[0].due <= now {
+		if top := sh.settle(); top.due <= now {
+			sh.remove(top)
+			swept++
+		}
+	}
+	sh.note()
+	return swept
+}
+
+// evict drops the entry that would mean nothing soonest and reports whether there was one.
+func (sh *shard) evict() bool {
+	top := sh.settle()
+	if top == nil {
+		return false
+	}
+	sh.remove(top)
+	return true
+}
+
+func (sh *shard) note() {
+	if len(sh.heap) == 0 {
+		sh.earliest.Store(noExpiry)
+	} else {
+		sh.earliest.Store(sh.heap[0].due)
+	}
+}
+
+func (sh *shard) up(i int) {
+	for i > 0 {
+		parent := (i - 1) / 2
+		if sh.heap[parent].due <= sh.heap[i].due {
+			return
+		}
+		sh.swap(i, parent)
+		i = parent
+	}
+}
+
+func (sh *shard) down(i int) {
+	for {
+		child := 2*i + 1
+		if child >= len(sh.heap) {
+			return
+		}
+		if child+1 < len(sh.heap) && sh.heap[child+1].due < sh.heap[child].due {
+			child++
+		}
+		if sh.heap[i].due <= sh.heap[child].due {
+			return
+		}
+		sh.swap(i, child)
+		i = child
+	}
+}
+
+func (sh *shard) swap(i, j int) {
+	h := sh.heap
+	h[i], h[j] = h[j], h[i]
+	h[i].place, h[j].place = i, j
+}
