@@ -17,7 +17,8 @@ type Request struct {
 	// Peek asks what the answer would be and takes nothing.
 	Peek bool
 	// At is the instant to decide at, where it is not 0, in place of the store's own clock. Tests and simulations set
-	// it; it is no use for live traffic, because what a store forgets by itself goes by its own clock.
+	// it. A store keeps what was written at such an instant for an hour longer than it means something, because its
+	// own clock runs on while that of a simulation stands still.
 	At Tick
 }
 

@@ -106,10 +106,12 @@ func (s *State) take(n numbers, now, units int64) {
 
 // usedAt returns the whole units that count as used, rounded up, of a state that was advanced to now.
 func (s *State) usedAt(n numbers, now int64) int64 {
-	switch n.algorithm {
-	case sluice.TokenBucket:
+	switch {
+	case s.fresh():
+		return 0
+	case n.algorithm == sluice.TokenBucket:
 		return s.used - earned(n, s.at, now)
-	case sluice.SlidingCounter:
+	case n.algorithm == sluice.SlidingCounter:
 		return s.used + s.weighted(n, now)
 	default:
 		return s.used
@@ -178,13 +180,6 @@ func (s *State) carry(old, n numbers, now int64) {
 	case n.algorithm == sluice.TokenBucket && old.count != n.count:
 		s.carryBucket(old, n, now)
 	}
-}
-
-// sameNumbers reports whether a state written under old needs no carrying to be read under new. The burst is no part of
-// it: a bucket remembers what was taken, not what is left.
-func sameNumbers(old, n numbers) bool {
-	old.capacity = n.capacity
-	return old == n
 }
 
 // forever stands for every instant that is too far off to reckon with.

@@ -67,7 +67,8 @@ func (r *Record) read(p *sluice.Policy, now int64, states []State) (carried bool
 			}
 			states[i] = r.states[j]
 			old, n := numbersOf(&r.policy.Limits[j]), numbersOf(&p.Limits[i])
-			if !sameNumbers(old, n) {
+			old.capacity = n.capacity // of a bucket it is not part of what was written
+			if old != n && !states[i].fresh() {
 				states[i].advance(old, now)
 				states[i].carry(old, n, now)
 				carried = true

@@ -10,8 +10,8 @@ const (
 	// exactAdmissions is how many admissions are kept exactly.
 	exactAdmissions = 64
 	// mostAdmissions is the length at which a log is coalesced. Coalescing leaves at most 68 entries, one for each
-	// sub-window that a period can touch, so it pays for at least a dozen admissions.
-	mostAdmissions = 80
+	// sub-window that a period can touch, so it pays for several admissions.
+	mostAdmissions = 76
 )
 
 // admission is units that were charged at an instant.

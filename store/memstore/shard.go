@@ -4,6 +4,7 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/sluice-project/sluice/algorithm"
 )
@@ -36,10 +37,18 @@ type shard struct {
 // noExpiry is the earliest of an empty shard.
 const noExpiry = math.MaxInt64
 
-// expiry returns when a record means nothing any more. The store forgets by its own clock, which reads now, also where
-// the record was asked at another instant.
+// simulatedGrace is how much longer a record is kept that was asked at another instant than the clock's, in ticks; see
+// [sluice.Request].
+const simulatedGrace = int64(time.Hour / time.Microsecond)
+
+// expiry returns when a record may be forgotten that was asked at an instant. The store forgets by its own clock, which
+// reads now.
 func (e *entry) expiry(now, at int64) int64 {
-	return min(int64(e.record.ResetAt()), noExpiry-now) - at + now
+	left := max(0, int64(e.record.ResetAt())-at)
+	if at != now {
+		left = min(left, noExpiry-now-simulatedGrace) + simulatedGrace
+	}
+	return now + min(left, noExpiry-now)
 }
 
 func (sh *shard) insert(e *entry, now, at int64) {

@@ -1,0 +1,157 @@
+// Package redisstore keeps what keys have used in Redis or Valkey, so that any number of processes share the limits.
+//
+// A check is one call of one script, which reads Redis's own clock, decides all limits of the policy and writes one
+// value with a time to live; see scripts/check.lua and, for every key, docs/redis-keys.md. It works on a single server,
+// behind Sentinel and on a Cluster, needs no module, and heals itself where the script was flushed or where a key has
+// lost its time to live.
+//
+// A call that may have been carried out is never repeated. It does not build the client, start a goroutine or decide
+// what to do when Redis fails. It imports the core and the rueidis client only.
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/redis/rueidis"
+	"github.com/sluice-project/sluice"
+)
+
+var _ sluice.Store = (*Store)(nil)
+
+// Config says how the store uses Redis. The zero Config works.
+type Config struct {
+	// Timeout is the longest that a call may take where the context has no earlier deadline; 100 ms by default.
+	Timeout time.Duration
+	// Prefix begins every key; "sluice:" by default. It must have no braces.
+	Prefix string
+	// HashKeys stores the callers' keys as hashes only, for keys that must not be readable in Redis; false by default,
+	// when only keys are hashed that are longer than 200 bytes, have braces or begin with '#'. Changing it forgets what
+	// keys have used.
+	HashKeys bool
+}
+
+// Store is a [sluice.Store] in Redis. It is safe for concurrent use.
+type Store struct {
+	client  rueidis.Client
+	timeout time.Duration
+	keys    keys
+}
+
+// New returns a store that asks Redis through the client, which stays the caller's to close. The client should be built
+// from [ClientOption]: one that repeats writes by itself would charge twice.
+func New(client rueidis.Client, cfg Config) (*Store, error) {
+	if cfg.Timeout < 0 {
+		return nil, fmt.Errorf("redisstore: Timeout is %s; it must be positive, or 0 for the default of 100ms", cfg.Timeout)
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 100 * time.Millisecond
+	}
+	if cfg.Prefix == "" {
+		cfg.Prefix = "sluice:"
+	}
+	k, err := newKeys(cfg.Prefix, cfg.HashKeys)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{client: client, timeout: cfg.Timeout, keys: k}, nil
+}
+
+// Check implements [sluice.Store].
+func (s *Store) Check(ctx context.Context, req sluice.Request) (sluice.Decision, error) {
+	if err := ctx.Err(); err != nil {
+		return sluice.Decision{}, notSent(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	reply := s.client.Do(ctx, s.evalsha(req))
+	if isNoScript(reply) {
+		reply = s.client.Do(ctx, s.eval(req))
+	}
+	return read(ctx, req, reply)
+}
+
+// CheckAll implements [sluice.Store]. The calls leave together, one pipeline for each server that is asked.
+func (s *Store) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Result {
+	results := make([]sluice.Result, len(reqs))
+	if err := ctx.Err(); err != nil {
+		for i := range results {
+			results[i].Err = notSent(err)
+		}
+		return results
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	calls := make(rueidis.Commands, len(reqs))
+	for i, req := range reqs {
+		calls[i] = s.evalsha(req)
+	}
+	replies := s.client.DoMulti(ctx, calls...)
+	for i, req := range reqs {
+		if isNoScript(replies[i]) {
+			replies[i] = s.client.Do(ctx, s.eval(req))
+		}
+		results[i].Decision, results[i].Err = read(ctx, req, replies[i])
+	}
+	return results
+}
+
+// Reset implements [sluice.Store].
+func (s *Store) Reset(ctx context.Context, policy, key string) error {
+	if err := ctx.Err(); err != nil {
+		return notSent(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	if err := s.client.Do(ctx, s.client.B().Del().Key(s.keys.state(policy, key)).Build()).Error(); err != nil {
+		return failed(ctx, err)
+	}
+	return nil
+}
+
+func (s *Store) evalsha(req sluice.Request) rueidis.Completed {
+	return s.client.B().Evalsha().Sha1(checkSHA).Numkeys(1).Key(s.keys.state(req.Policy.Name, req.Key)).Arg(arguments(req)...).Build()
+}
+
+func (s *Store) eval(req sluice.Request) rueidis.Completed {
+	return s.client.B().Eval().Script(checkScript).Numkeys(1).Key(s.keys.state(req.Policy.Name, req.Key)).Arg(arguments(req)...).Build()
+}
+
+// isNoScript reports whether Redis refused a call because it does not know the script: it did nothing, so that the call
+// may be made again with the script itself.
+func isNoScript(reply rueidis.RedisResult) bool {
+	refusal, ok := rueidis.IsRedisErr(reply.Error())
+	return ok && refusal.IsNoScript()
+}
+
+func read(ctx context.Context, req sluice.Request, reply rueidis.RedisResult) (sluice.Decision, error) {
+	text, err := reply.ToString()
+	if err != nil {
+		return sluice.Decision{}, failed(ctx, err)
+	}
+	d, err := decision(req, text)
+	if err != nil {
+		return sluice.Decision{}, fmt.Errorf("redisstore: %w: %w", sluice.ErrUncertain, err)
+	}
+	return d, nil
+}
+
+func notSent(err error) error { return fmt.Errorf("redisstore: %w: %w", sluice.ErrNotSent, err) }
+
+// failed says what became of a call without an answer.
+func failed(ctx context.Context, err error) error {
+	if _, ok := rueidis.IsRedisErr(err); ok {
+		return fmt.Errorf("redisstore: redis refused the call, nothing charged: %w", err)
+	}
+	var dial *net.OpError
+	if errors.As(err, &dial) && dial.Op == "dial" || errors.Is(err, rueidis.ErrClosing) || errors.Is(err, rueidis.ErrNoSlot) {
+		return notSent(err)
+	}
+	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+		return fmt.Errorf("redisstore: %w: %w: %w", sluice.ErrUncertain, ctx.Err(), err)
+	}
+	return fmt.Errorf("redisstore: %w: %w", sluice.ErrUncertain, err)
+}
