@@ -3,7 +3,7 @@
 -- KEYS[1]  the state of the key under the policy
 -- ARGV[1]  the cost, in units
 -- ARGV[2]  "1" for a peek, which takes nothing, else "0"
--- ARGV[3]  the limits: a record for each, as >Bc0 B I5 I4 I4: length and name, kind, period (ms), count, capacity
+-- ARGV[3]  the limits: for each its head, >Bc0BI5I4 (length and name, kind, period in ms, count), and >I4, its capacity
 -- ARGV[4]  an instant in microseconds since the epoch, only from tests; empty: the server's clock
 --
 -- Returns a string: for each limit >B I7 I7 I4: allowed (1 or 0), retry after and reset after (microseconds), remaining.
@@ -19,7 +19,7 @@ local EXACT_ADMISSIONS, MOST_ADMISSIONS = 64, 76
 local ADMISSION = 12 -- bytes of one, as >I7I5: instant, units
 
 local floor, max, min = math.floor, math.max, math.min
-local pack, unpack = struct.pack, struct.unpack
+local pack, unpack, sub = struct.pack, struct.unpack, string.sub
 
 -- muldiv returns a*b/m rounded down, and the remainder. It needs a < 2^35, and b and m < 2^45; a quotient beyond 2^53
 -- is only roughly right.
@@ -41,348 +41,339 @@ local function muldiv(a, b, m)
   return quotient, rest
 end
 
-local function muldiv_up(a, b, m)
-  local quotient, rest = muldiv(a, b, m)
-  if rest > 0 then
-    quotient = quotient + 1
-  end
-  return quotient
+-- A limit and the state that it keeps of the key are one table:
+--
+--   head                            the bytes that begin its part of the value
+--   kind, period, count, capacity   its numbers
+--   at, used, prev                  its state, as in the package algorithm; used = 0 and prev = 0 is a key never seen
+--   log, alive, newest              of a sliding window: the bytes of the alive admissions, oldest first, their number,
+--                                   and the instant of the last
+
+local function forget(l)
+  l.at, l.used, l.prev, l.log, l.alive, l.newest = 0, 0, 0, '', 0, 0
 end
 
--- A state is a table {at, used, prev, log, alive, newest}; used = 0 and prev = 0 is a key never seen. For what at, used
--- and prev mean see the package algorithm. log holds the bytes of the alive admissions, oldest first; alive is their
--- number, and newest the instant of the last.
-
-local function fresh()
-  return {at = 0, used = 0, prev = 0, log = '', alive = 0, newest = 0}
-end
-
-local function is_fresh(s)
-  return s.used == 0 and s.prev == 0
-end
-
--- log_take adds an admission; see algorithm/slidingwindow.go.
-local function log_take(s, l, now, units)
-  local at = max(now, s.newest)
-  local width = floor(l.period / EXACT_ADMISSIONS)
-  s.used = s.used + units
-  local joins = s.alive > 0 and (at == s.newest
-    or (s.alive >= EXACT_ADMISSIONS and floor(at / width) == floor(s.newest / width)))
-  if joins then
-    local _, before = unpack('>I7I5', s.log, #s.log - ADMISSION + 1)
-    s.log = string.sub(s.log, 1, -ADMISSION - 1) .. pack('>I7I5', at, before + units)
-    s.newest = at
-    return
-  end
-  if s.alive == MOST_ADMISSIONS then
-    local joined, last_at, last_units = {}, nil, nil
-    for pos = 1, #s.log, ADMISSION do
-      local entry_at, entry_units = unpack('>I7I5', s.log, pos)
-      if last_at and floor(last_at / width) == floor(entry_at / width) then
-        last_units = last_units + entry_units
-      else
-        if last_at then
-          joined[#joined + 1] = pack('>I7I5', last_at, last_units)
-        end
-        last_units = entry_units
+-- coalesce joins admissions of one sub-window; see algorithm/slidingwindow.go.
+local function coalesce(l, width)
+  local joined, last_at, last_units = {}, nil, nil
+  for pos = 1, #l.log, ADMISSION do
+    local at, units = unpack('>I7I5', l.log, pos)
+    if last_at and floor(last_at / width) == floor(at / width) then
+      last_units = last_units + units
+    else
+      if last_at then
+        joined[#joined + 1] = pack('>I7I5', last_at, last_units)
       end
-      last_at = entry_at
+      last_units = units
     end
-    joined[#joined + 1] = pack('>I7I5', last_at, last_units)
-    s.log, s.alive = table.concat(joined), #joined
+    last_at = at
   end
-  s.log = s.log .. pack('>I7I5', at, units)
-  s.alive = s.alive + 1
-  s.newest = at
+  joined[#joined + 1] = pack('>I7I5', last_at, last_units)
+  l.log, l.alive = table.concat(joined), #joined
 end
 
-local function take(s, l, now, units)
+-- take charges units to a state that was advanced to now.
+local function take(l, now, units)
+  local first = l.used == 0 and l.prev == 0
+  l.used = l.used + units
   if l.kind == SLIDING_WINDOW then
-    log_take(s, l, now, units)
-    return
-  end
-  if is_fresh(s) then
-    s.at = now
+    local at, width = max(now, l.newest), floor(l.period / EXACT_ADMISSIONS)
+    if not first and (at == l.newest
+      or (l.alive >= EXACT_ADMISSIONS and floor(at / width) == floor(l.newest / width))) then
+      local _, before = unpack('>I7I5', l.log, #l.log - ADMISSION + 1)
+      l.log = sub(l.log, 1, -ADMISSION - 1) .. pack('>I7I5', at, before + units)
+    else
+      if l.alive == MOST_ADMISSIONS then
+        coalesce(l, width)
+      end
+      l.log = l.log .. pack('>I7I5', at, units)
+      l.alive = l.alive + 1
+    end
+    l.newest = at
+  elseif first then
+    l.at = now
     if l.kind == ALIGNED_WINDOW or l.kind == SLIDING_COUNTER then
-      s.at = now - now % l.period
+      l.at = now - now % l.period
     end
   end
-  s.used = s.used + units
 end
 
--- spent returns a state in which so many units are used at now.
-local function spent(l, now, units)
-  local s = fresh()
+-- spend replaces the state by one in which so many units are used at now.
+local function spend(l, now, units)
+  forget(l)
   if units > 0 then
-    take(s, l, now, units)
+    take(l, now, units)
   end
-  return s
 end
 
--- advance brings a state to now. The second result says that the state came from so far ahead that it was replaced.
-local function advance(s, l, now)
-  local period = l.period
-  if is_fresh(s) then
-    return s, false
+-- advance brings the state to now. It returns whether the state came from so far ahead that it was replaced.
+local function advance(l, now)
+  local kind, period, at = l.kind, l.period, l.at
+  if l.used == 0 and l.prev == 0 then
+    return false
   end
-  local instant = s.at
-  if l.kind == SLIDING_WINDOW then
-    instant = s.newest
+  if kind == SLIDING_WINDOW then
+    at = l.newest
   end
-  if instant - now > period then
-    return spent(l, now, l.capacity), true
+  if at - now > period then
+    spend(l, now, l.capacity)
+    return true
   end
-  if l.kind == TOKEN_BUCKET then
-    if now > s.at then
-      local rest = (now - s.at) % period
-      local periods = (now - s.at - rest) / period
-      if periods >= s.used / l.count then
-        return fresh(), false
-      end
-      s.used = s.used - periods * l.count
-      s.at = now - rest
-      if s.used <= muldiv(l.count, rest, period) then
-        return fresh(), false
+  local ended = false
+  if kind == TOKEN_BUCKET then
+    if now > at then
+      local rest = (now - at) % period
+      local periods = (now - at - rest) / period
+      if periods >= l.used / l.count then
+        ended = true
+      else
+        l.used, l.at = l.used - periods * l.count, now - rest
+        ended = l.used <= muldiv(l.count, rest, period)
       end
     end
-  elseif l.kind == SLIDING_WINDOW then
+  elseif kind == SLIDING_WINDOW then
     local pos = 1
-    while s.used > 0 do
-      local at, units = unpack('>I7I5', s.log, pos)
-      if at + period > now then
+    while l.used > 0 do
+      local admitted, units = unpack('>I7I5', l.log, pos)
+      if admitted + period > now then
         break
       end
-      s.used = s.used - units
-      s.alive = s.alive - 1
-      pos = pos + ADMISSION
+      l.used, l.alive, pos = l.used - units, l.alive - 1, pos + ADMISSION
     end
-    if s.used == 0 then
-      return fresh(), false
-    end
+    ended = l.used == 0
     if pos > 1 then
-      s.log = string.sub(s.log, pos)
+      l.log = sub(l.log, pos)
     end
-  elseif l.kind == SLIDING_COUNTER then
-    if now >= s.at + 2 * period then
-      return fresh(), false
-    elseif now >= s.at + period then
-      s.at, s.prev, s.used = s.at + period, s.used, 0
+  elseif kind == SLIDING_COUNTER and now < at + 2 * period then
+    if now >= at + period then
+      l.at, l.prev, l.used = at + period, l.used, 0
+      ended = l.prev == 0
     end
-  elseif now >= s.at + period then
-    return fresh(), false
+  else
+    ended = now >= at + period
   end
-  return s, false
+  if ended then
+    forget(l)
+  end
+  return false
 end
 
 -- used_at returns the whole units that count as used, rounded up, of a state advanced to now.
-local function used_at(s, l, now)
+local function used_at(l, now)
   if l.kind == TOKEN_BUCKET then
-    if s.used > 0 and now > s.at then
-      return s.used - muldiv(l.count, now - s.at, l.period)
+    if l.used > 0 and now > l.at then
+      return l.used - muldiv(l.count, now - l.at, l.period)
     end
-  elseif l.kind == SLIDING_COUNTER then
-    if s.prev > 0 then
-      return s.used + muldiv_up(s.prev, l.period - max(0, now - s.at), l.period)
-    end
+  elseif l.kind == SLIDING_COUNTER and l.prev > 0 then
+    local units, fraction = muldiv(l.prev, l.period - max(0, now - l.at), l.period)
+    return l.used + units + min(fraction, 1)
   end
-  return s.used
-end
-
--- carry turns a state advanced to now by old numbers into one of new ones: what was used stays used.
-local function carry(s, old, l, now)
-  if is_fresh(s) then
-    return s
-  end
-  if old.kind ~= l.kind or old.period ~= l.period then
-    return spent(l, now, used_at(s, old, now))
-  end
-  if l.kind == TOKEN_BUCKET and now > s.at then
-    local units, fraction = muldiv(old.count, now - s.at, old.period)
-    s.used = s.used - units
-    s.at = now - floor(fraction / l.count)
-  end
-  return s
+  return l.used
 end
 
 -- earn_time returns how long a bucket takes, from now, to have so many of its missing units back. One of them is partly
 -- earned already.
-local function earn_time(s, l, now, missing)
-  local before, earned, fraction = max(0, s.at - now), 0, 0
-  if now > s.at then
-    earned, fraction = muldiv(l.count, now - s.at, l.period)
+local function earn_time(l, now, missing)
+  local before, earned, fraction = max(0, l.at - now), 0, 0
+  if now > l.at then
+    earned, fraction = muldiv(l.count, now - l.at, l.period)
   end
   local whole, rest = muldiv(missing - earned - 1, l.period, l.count)
-  return before + whole + muldiv_up(1, rest + l.period - fraction, l.count)
+  return before + whole + math.ceil((rest + l.period - fraction) / l.count)
 end
 
--- reset_in returns in how long a state reads like a key never seen.
-local function reset_in(s, l, now)
-  if is_fresh(s) then
+-- reset_in returns in how long the state reads like a key never seen.
+local function reset_in(l, now)
+  if l.used == 0 and l.prev == 0 then
     return 0
-  end
-  if l.kind == TOKEN_BUCKET then
-    return earn_time(s, l, now, s.used)
+  elseif l.kind == TOKEN_BUCKET then
+    return earn_time(l, now, l.used)
   elseif l.kind == SLIDING_WINDOW then
-    return s.newest - now + l.period
-  elseif l.kind == SLIDING_COUNTER and s.used > 0 then
-    return s.at - now + 2 * l.period
+    return l.newest - now + l.period
+  elseif l.kind == SLIDING_COUNTER and l.used > 0 then
+    return l.at - now + 2 * l.period
   end
-  return s.at - now + l.period
+  return l.at - now + l.period
 end
 
 -- retry_in returns in how long a cost fits that does not fit now.
-local function retry_in(s, l, now, cost)
-  if l.kind == TOKEN_BUCKET then
-    return earn_time(s, l, now, s.used + cost - l.capacity)
+local function retry_in(l, now, cost)
+  if cost > l.capacity then
+    return NEVER
+  elseif l.kind == TOKEN_BUCKET then
+    return min(earn_time(l, now, l.used + cost - l.capacity), FOREVER)
   elseif l.kind == SLIDING_WINDOW then
-    local needed, pos, at = s.used + cost - l.capacity, 1, 0
+    local needed, pos, at = l.used + cost - l.capacity, 1, 0
     while needed > 0 do
       local units
-      at, units = unpack('>I7I5', s.log, pos)
-      needed = needed - units
-      pos = pos + ADMISSION
+      at, units = unpack('>I7I5', l.log, pos)
+      needed, pos = needed - units, pos + ADMISSION
     end
     return at - now + l.period
   elseif l.kind == SLIDING_COUNTER then
-    local following = s.at - now + l.period
-    local room = l.capacity - s.used - cost
+    local following = l.at - now + l.period
+    local room = l.capacity - l.used - cost
     if room >= 0 then
-      return following - muldiv(room, l.period, s.prev)
+      return following - muldiv(room, l.period, l.prev)
     end
     room = l.capacity - cost
-    if s.used <= room then
+    if l.used <= room then
       return following
     end
-    return following + l.period - muldiv(room, l.period, s.used)
+    return following + l.period - muldiv(room, l.period, l.used)
   end
-  return s.at - now + l.period
+  return l.at - now + l.period
 end
 
--- read_limits unpacks ARGV[3].
-local function read_limits(bytes)
-  local limits, pos = {}, 1
-  while pos <= #bytes do
-    local l = {}
-    l.name, l.kind, l.period, l.count, l.capacity, pos = unpack('>Bc0BI5I4I4', bytes, pos)
-    l.period = l.period * 1000
-    limits[#limits + 1] = l
-  end
-  return limits
-end
-
--- read_states unpacks the value of the key: by the name of the limit, its state and the numbers that wrote it.
-local function read_states(bytes)
-  local records, pos = {}, 1
-  while pos <= #bytes do
-    local r, s = {}, fresh()
-    local name
-    name, r.kind, r.period, r.count, pos = unpack('>Bc0BI5I4', bytes, pos)
-    r.period = r.period * 1000
-    r.state = s
-    if r.kind == SLIDING_WINDOW then
-      s.used, s.alive, pos = unpack('>I5B', bytes, pos)
-      s.log = string.sub(bytes, pos, pos + s.alive * ADMISSION - 1)
-      pos = pos + s.alive * ADMISSION
-      s.newest = unpack('>I7', s.log, #s.log - ADMISSION + 1)
-    elseif r.kind == SLIDING_COUNTER then
-      s.at, s.used, s.prev, pos = unpack('>I7I5I5', bytes, pos)
-    elseif r.kind == TOKEN_BUCKET or r.kind == FIXED_WINDOW or r.kind == ALIGNED_WINDOW then
-      s.at, s.used, pos = unpack('>I7I5', bytes, pos)
-    else
-      error('unknown kind')
-    end
-    records[name] = r
-  end
-  return records
-end
-
-local function write_state(s, l)
-  if is_fresh(s) then
-    return ''
-  end
-  local head = pack('>Bc0BI5I4', #l.name, l.name, l.kind, l.period / 1000, l.count)
+-- read_state reads the state behind the head of a limit, and returns where the next head begins.
+local function read_state(l, value, pos)
   if l.kind == SLIDING_WINDOW then
-    return head .. pack('>I5B', s.used, s.alive) .. s.log
+    l.used, l.alive, pos = unpack('>I5B', value, pos)
+    l.log = sub(value, pos, pos + l.alive * ADMISSION - 1)
+    l.newest = unpack('>I7', l.log, #l.log - ADMISSION + 1)
+    return pos + #l.log
   elseif l.kind == SLIDING_COUNTER then
-    return head .. pack('>I7I5I5', s.at, s.used, s.prev)
+    l.at, l.used, l.prev, pos = unpack('>I7I5I5', value, pos)
+  else
+    l.at, l.used, pos = unpack('>I7I5', value, pos)
   end
-  return head .. pack('>I7I5', s.at, s.used)
+  return pos
+end
+
+local function write_state(l)
+  if l.used == 0 and l.prev == 0 then
+    return ''
+  elseif l.kind == SLIDING_WINDOW then
+    return l.head .. pack('>I5B', l.used, l.alive) .. l.log
+  elseif l.kind == SLIDING_COUNTER then
+    return l.head .. pack('>I7I5I5', l.at, l.used, l.prev)
+  end
+  return l.head .. pack('>I7I5', l.at, l.used)
+end
+
+-- read_limit reads a limit with a state never seen from ARGV[3], and returns where the next one begins.
+local function read_limit(bytes, pos)
+  local name_end = pos + string.byte(bytes, pos)
+  local kind, period, count, capacity, following = unpack('>BI5I4I4', bytes, name_end + 1)
+  return {
+    head = sub(bytes, pos, following - 5),
+    kind = kind, period = period * 1000, count = count, capacity = capacity,
+    at = 0, used = 0, prev = 0, log = '', alive = 0, newest = 0,
+  }, following
+end
+
+-- read_other reads a value that other limits have written than those that are asked: by name, their states.
+local function read_other(value)
+  local others, pos = {}, 1
+  while pos <= #value do
+    local l = {prev = 0, log = '', alive = 0, newest = 0, at = 0}
+    local name
+    name, l.kind, l.period, l.count, pos = unpack('>Bc0BI5I4', value, pos)
+    if l.kind < SLIDING_WINDOW or l.kind > ALIGNED_WINDOW then
+      error('kind')
+    end
+    l.period = l.period * 1000
+    pos = read_state(l, value, pos)
+    others[name] = l
+  end
+  return others
+end
+
+-- carry gives a limit the state that was written under its name: what was used stays used. It returns whether the state
+-- was replaced, because it came from ahead or because other numbers had written it.
+local function carry(l, old, now)
+  old.capacity = l.capacity
+  local replaced = advance(old, now)
+  if old.kind ~= l.kind or old.period ~= l.period then
+    spend(l, now, used_at(old, now))
+    return true
+  end
+  l.at, l.used, l.prev, l.log, l.alive, l.newest = old.at, old.used, old.prev, old.log, old.alive, old.newest
+  if old.count == l.count then
+    return replaced
+  end
+  if l.kind == TOKEN_BUCKET and l.used > 0 and now > l.at then
+    local units, fraction = muldiv(old.count, now - l.at, l.period)
+    l.used, l.at = l.used - units, now - floor(fraction / l.count)
+  end
+  return true
 end
 
 local key, cost, peek = KEYS[1], tonumber(ARGV[1]), ARGV[2] == '1'
-local limits = read_limits(ARGV[3])
 local now = tonumber(ARGV[4])
 if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000000 + time[2]
 end
 
+-- Read. Where the limits are those that wrote the value, their states stand in it one after the other.
 local value = redis.call('GET', key)
-local records = {}
-if value then
-  local ok
-  ok, records = pcall(read_states, value)
+local limits, replaced = {}, false
+local pos, place = 1, 1
+while pos <= #ARGV[3] do
+  local l
+  l, pos = read_limit(ARGV[3], pos)
+  limits[#limits + 1] = l
+  if value and place and place <= #value then
+    local head = #l.head
+    if sub(value, place, place + head - 1) == l.head then
+      place = read_state(l, value, place + head)
+    else
+      place = nil
+    end
+  end
+end
+if value and place ~= #value + 1 then
+  local ok, others = pcall(read_other, value)
   if not ok then
-    return redis.error_reply('BADSTATE the value of the key ' .. key .. ' is not a state that this version of Sluice writes; delete the key')
+    return redis.error_reply('BADSTATE the value of the key ' .. key .. ' is not one that this version of Sluice writes; delete the key')
+  end
+  for _, l in ipairs(limits) do
+    local name = sub(l.head, 2, 1 + string.byte(l.head))
+    forget(l)
+    if others[name] then
+      replaced = carry(l, others[name], now) or replaced
+    end
   end
 end
 
 -- Look.
-local states, replaced, allowed = {}, false, true
-for i, l in ipairs(limits) do
-  local s, record, ahead = fresh(), records[l.name], false
-  if record then
-    s = record.state
-    if record.kind ~= l.kind or record.period ~= l.period or record.count ~= l.count then
-      record.capacity = l.capacity
-      s = carry(advance(s, record, now), record, l, now)
-      replaced = true
-    end
-    s, ahead = advance(s, l, now)
-    replaced = replaced or ahead
-  end
-  states[i] = s
-  allowed = allowed and used_at(s, l, now) + cost <= l.capacity
+local allowed = true
+for _, l in ipairs(limits) do
+  replaced = advance(l, now) or replaced
+  allowed = allowed and used_at(l, now) + cost <= l.capacity
 end
 
 -- Charge, and say what each limit says.
 local charge = allowed and cost > 0 and not peek
-local reply, written, longest = {}, {}, 0
-for i, l in ipairs(limits) do
-  local s = states[i]
+local reply, written, longest = '', '', 0
+for _, l in ipairs(limits) do
   if charge then
-    take(s, l, now, cost)
+    take(l, now, cost)
   end
-  local used = used_at(s, l, now)
-  local fits = charge or used + cost <= l.capacity
-  local retry = 0
-  if not fits then
-    if cost > l.capacity then
-      retry = NEVER
-    else
-      retry = min(retry_in(s, l, now, cost), FOREVER)
-    end
+  local used, retry, reset = used_at(l, now), 0, min(reset_in(l, now), FOREVER)
+  if not charge and used + cost > l.capacity then
+    retry = retry_in(l, now, cost)
   end
-  local reset = min(reset_in(s, l, now), FOREVER)
+  reply = reply .. pack('>BI7I7I4', retry == 0 and 1 or 0, retry, reset, max(0, l.capacity - used))
   longest = max(longest, reset)
-  reply[i] = pack('>BI7I7I4', fits and 1 or 0, retry, reset, min(max(0, l.capacity - used), 4294967295))
   if charge or replaced then
-    written[i] = write_state(s, l)
+    written = written .. write_state(l)
   end
 end
 
 -- Write. A key lives until its state means nothing any more, rounded up.
 local life = math.ceil(longest / 1000)
-if ARGV[4] ~= '' and life > 0 then
-  life = life + 3600000 -- the test's clock stands still while Redis's runs
+if life > 0 and ARGV[4] ~= '' then
+  life = life + 3600000 -- a test's clock stands still while Redis's runs
 end
 if charge or replaced then
   if life > 0 then
-    redis.call('SET', key, table.concat(written), 'PX', string.format('%.0f', life))
+    redis.call('SET', key, written, 'PX', string.format('%.0f', life))
   elseif value then
     redis.call('DEL', key)
   end
 elseif value and redis.call('PTTL', key) == -1 then -- a key that somebody made immortal
   redis.call('PEXPIRE', key, string.format('%.0f', life))
 end
-return table.concat(reply)
+return reply
