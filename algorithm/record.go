@@ -11,9 +11,10 @@ type Record struct {
 
 // Decide answers a request at an instant, in ticks since the Unix epoch, and charges it to the record if all limits
 // allow. A refusal and a peek leave the record as it is, unless a state had to be replaced: one from more than a period
-// ahead, or one written under other numbers. It allocates only for a key's first admission, for admissions that a
-// sliding window has no room for yet, and where the policy changed or has more than three limits.
-func (r *Record) Decide(req sluice.Request, now sluice.Tick) sluice.Decision {
+// ahead, or one written under other numbers. Where the record was written, it means nothing any more once the
+// decision's ResetAfter has passed. Decide allocates only for a key's first admission, for admissions that a sliding
+// window has no room for yet, and where the policy changed or has more than three limits.
+func (r *Record) Decide(req sluice.Request, now sluice.Tick) (d sluice.Decision, written bool) {
 	limits := req.Policy.Limits
 	var space [sluice.MaxLimits]State
 	states := space[:len(limits)]
@@ -26,7 +27,7 @@ func (r *Record) Decide(req sluice.Request, now sluice.Tick) sluice.Decision {
 		fits = fits && states[i].fits(n, int64(now), req.Cost)
 	}
 	charge := fits && !req.Peek && req.Cost > 0
-	d := sluice.NewDecision(req)
+	d = sluice.NewDecision(req)
 	for i := range limits {
 		n := numbersOf(&limits[i])
 		if charge {
@@ -37,17 +38,7 @@ func (r *Record) Decide(req sluice.Request, now sluice.Tick) sluice.Decision {
 	if charge || replaced {
 		r.write(req.Policy, states)
 	}
-	return d
-}
-
-// ResetAt returns the instant at which all of the record reads like a key never seen, in ticks since the Unix epoch.
-func (r *Record) ResetAt() sluice.Tick {
-	at := int64(0)
-	for i := range r.states {
-		n := numbersOf(&r.policy.Limits[i])
-		at = max(at, r.states[i].resetAt(n))
-	}
-	return sluice.Tick(at)
+	return d, charge || replaced
 }
 
 // read puts the record's states in the order of the policy's limits, carried over where their numbers have changed,

@@ -144,23 +144,27 @@ func (s *Store) decide(req sluice.Request) sluice.Decision {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := clock()
-	at := now
+	at, grace := now, time.Duration(0)
 	if req.At != 0 {
-		at = int64(req.At)
+		at, grace = int64(req.At), simulatedGrace
 	}
 	id := identity{req.Policy.Name, req.Key}
-	if e := sh.entries[id]; e != nil {
-		d := e.record.Decide(req, sluice.Tick(at))
-		sh.expire(e, now, at)
+	e := sh.entries[id]
+	known := e != nil
+	if !known {
+		e = &entry{id: id}
+	}
+	d, written := e.record.Decide(req, sluice.Tick(at))
+	if !written {
 		return d
 	}
-	e := &entry{id: id}
-	d := e.record.Decide(req, sluice.Tick(at))
-	if e.record.ResetAt() == 0 {
-		return d // nothing was charged
+	expires := now + int64((d.ResetAfter+grace)/time.Microsecond)
+	if known {
+		sh.renew(e, expires)
+	} else {
+		s.makeRoom(sh, now)
+		sh.insert(e, expires)
 	}
-	s.makeRoom(sh, now)
-	sh.insert(e, now, at)
 	return d
 }
 

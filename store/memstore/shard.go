@@ -37,23 +37,13 @@ type shard struct {
 // noExpiry is the earliest of an empty shard.
 const noExpiry = math.MaxInt64
 
-// simulatedGrace is how much longer a record is kept that was asked at another instant than the clock's, in ticks; see
+// simulatedGrace is how much longer a record is kept that was written at another instant than the clock's; see
 // [sluice.Request].
-const simulatedGrace = int64(time.Hour / time.Microsecond)
+const simulatedGrace = time.Hour
 
-// expiry returns when a record may be forgotten that was asked at an instant. The store forgets by its own clock, which
-// reads now.
-func (e *entry) expiry(now, at int64) int64 {
-	left := max(0, int64(e.record.ResetAt())-at)
-	if at != now {
-		left = min(left, noExpiry-now-simulatedGrace) + simulatedGrace
-	}
-	return now + min(left, noExpiry-now)
-}
-
-func (sh *shard) insert(e *entry, now, at int64) {
-	e.expires = e.expiry(now, at)
-	e.due = e.expires
+// insert adds an entry that expires.
+func (sh *shard) insert(e *entry, expires int64) {
+	e.expires, e.due = expires, expires
 	e.place = len(sh.heap)
 	sh.entries[e.id] = e
 	sh.heap = append(sh.heap, e)
@@ -75,11 +65,11 @@ func (sh *shard) remove(e *entry) {
 	sh.note()
 }
 
-// expire notes when a record ends that was asked at an instant. Only one that ends earlier than it is due moves.
-func (sh *shard) expire(e *entry, now, at int64) {
-	e.expires = e.expiry(now, at)
-	if e.expires < e.due {
-		e.due = e.expires
+// renew notes when an entry expires that was written again. Only one that ends before it is due moves.
+func (sh *shard) renew(e *entry, expires int64) {
+	e.expires = expires
+	if expires < e.due {
+		e.due = expires
 		sh.up(e.place)
 		sh.note()
 	}

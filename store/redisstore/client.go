@@ -1,0 +1,114 @@
+package redisstore
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// ClientOption returns the options of a rueidis client for a URL, with the settings that a [Store] needs: no call is
+// repeated by the client, no cache is kept on its side, and connecting and writing take a second at most.
+//
+//	redis://user:password@host:6379/0                      a single server, or a Cluster by one of its nodes
+//	redis://host:6379?addr=host2:6379&addr=host3:6379      a Cluster by several
+//	redis://sentinel:26379?master_set=main&addr=...        a master behind Sentinel
+//	rediss://host:6379                                     the same by TLS
+//	unix:///run/redis.sock?db=1                            a Unix socket
+//
+// valkey:// and valkeys:// mean redis:// and rediss://. Further parameters are client_name, dial_timeout and
+// write_timeout (such as 500ms), protocol=2 for RESP2, skip_verify=true to trust any certificate, ca_file, cert_file and
+// key_file for PEM files of a private authority and a client certificate, and sentinel_username and sentinel_password
+// where Sentinel wants others than Redis. An error never shows the URL, which may hold a password.
+func ClientOption(rawURL string) (rueidis.ClientOption, error) {
+	none := rueidis.ClientOption{}
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		var parse *url.Error
+		if errors.As(err, &parse) {
+			err = parse.Err // without the URL
+		}
+		return none, fmt.Errorf("the store's URL is malformed: %w; write it like redis://host:6379/0", hidePort(err))
+	}
+	if !slices.Contains([]string{"redis", "rediss", "valkey", "valkeys", "unix"}, u.Scheme) {
+		return none, fmt.Errorf("the store's URL begins with %q; it must be redis://, rediss:// or unix://", u.Scheme+"://")
+	}
+	query := u.Query()
+	for name := range query {
+		if !slices.Contains(parameters, name) {
+			return none, fmt.Errorf("the store's URL has an unknown parameter %q; it may have %s", name, strings.Join(parameters, ", "))
+		}
+	}
+	option, err := rueidis.ParseURL(rawURL)
+	if err != nil {
+		return none, fmt.Errorf("the store's URL: %s", strings.TrimPrefix(err.Error(), "redis: "))
+	}
+	if err := addCertificates(&option, query); err != nil {
+		return none, err
+	}
+	option.DisableRetry = true
+	option.DisableCache = true
+	if option.Dialer.Timeout == 0 {
+		option.Dialer.Timeout = time.Second
+	}
+	if option.ConnWriteTimeout == 0 {
+		option.ConnWriteTimeout = time.Second
+	}
+	if option.Sentinel.MasterSet != "" {
+		option.Sentinel.Dialer = net.Dialer{Timeout: option.Dialer.Timeout}
+		option.Sentinel.TLSConfig = option.TLSConfig
+		option.Sentinel.Username, option.Sentinel.Password = query.Get("sentinel_username"), query.Get("sentinel_password")
+	}
+	return option, nil
+}
+
+// parameters are those that a URL may have.
+var parameters = []string{
+	"addr", "master_set", "sentinel_username", "sentinel_password", "db", "client_name", "dial_timeout", "write_timeout",
+	"protocol", "skip_verify", "ca_file", "cert_file", "key_file",
+}
+
+func addCertificates(option *rueidis.ClientOption, query url.Values) error {
+	ca, cert, key := query.Get("ca_file"), query.Get("cert_file"), query.Get("key_file")
+	if ca+cert+key == "" {
+		return nil
+	}
+	if option.TLSConfig == nil {
+		return errors.New("the store's URL names certificate files, which are for rediss:// only")
+	}
+	if ca != "" {
+		pem, err := os.ReadFile(ca)
+		if err != nil {
+			return fmt.Errorf("the store's ca_file: %w", err)
+		}
+		option.TLSConfig.RootCAs = x509.NewCertPool()
+		if !option.TLSConfig.RootCAs.AppendCertsFromPEM(pem) {
+			return fmt.Errorf("the store's ca_file %s holds no certificate in PEM form", ca)
+		}
+	}
+	if cert+key != "" {
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return fmt.Errorf("the store's cert_file and key_file: %w", err)
+		}
+		option.TLSConfig.Certificates = []tls.Certificate{pair}
+	}
+	return nil
+}
+
+// hidePort drops what follows the first quote of an error of the url package: with a malformed host it is the password.
+func hidePort(err error) error {
+	text, _, quoted := strings.Cut(err.Error(), `"`)
+	if !quoted {
+		return err
+	}
+	return errors.New(strings.TrimSpace(text))
+}
