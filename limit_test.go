@@ -1,0 +1,181 @@
+package sluice_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-project/sluice"
+	"pgregory.net/rapid"
+)
+
+const day = 24 * time.Hour
+
+func TestParseLimit(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		text string
+		want sluice.Limit
+		name string // the default name
+		prnt string // how it prints, where not as it is written
+	}{
+		{text: "100/minute", want: sluice.PerMinute(100), name: "minute"},
+		{text: "100/m", want: sluice.PerMinute(100), name: "minute", prnt: "100/minute"},
+		{text: "100/1m", want: sluice.PerMinute(100), name: "minute", prnt: "100/minute"},
+		{text: "100/60s", want: sluice.PerMinute(100), name: "minute", prnt: "100/minute"},
+		{text: "5/30s", want: sluice.Per(5, 30*time.Second), name: "30s"},
+		{text: "5/15m", want: sluice.Per(5, 15*time.Minute), name: "15m"},
+		{text: "5/90m", want: sluice.Per(5, 90*time.Minute), name: "90m"},
+		{text: "10/s burst 20", want: sluice.PerSecond(10).WithBurst(20), name: "second"},
+		{text: "10/s burst 20 token-bucket", want: sluice.PerSecond(10).WithBurst(20), name: "second", prnt: "10/s burst 20"},
+		{text: "10/s token-bucket", want: sluice.PerSecond(10).WithBurst(10), name: "second", prnt: "10/s burst 10"},
+		{text: " 10/s \t burst  20 ", want: sluice.PerSecond(10).WithBurst(20), name: "second", prnt: "10/s burst 20"},
+		{text: "1000/day fixed-window aligned", want: sluice.PerDay(1000).WithAligned(), name: "day"},
+		{text: "1000/day fixed-window", want: sluice.PerDay(1000).WithAlgorithm(sluice.FixedWindow), name: "day"},
+		{text: "9/hour sliding-counter", want: sluice.PerHour(9).WithAlgorithm(sluice.SlidingCounter), name: "hour"},
+		{text: "9/hour sliding-window", want: sluice.PerHour(9), name: "hour", prnt: "9/hour"},
+		{text: "1/ms", want: sluice.Per(1, time.Millisecond), name: "millisecond"},
+		{text: "1/week", want: sluice.Per(1, 7*day), name: "week"},
+		{text: "1/14d", want: sluice.Per(1, 14*day), name: "14d"},
+		{text: "4294967295/366d", want: sluice.Per(sluice.MaxCount, sluice.MaxPeriod), name: "366d"},
+	} {
+		got, err := sluice.ParseLimit(test.text)
+		if err != nil || got != test.want {
+			t.Errorf("ParseLimit(%q) = %#v, %v, want %#v", test.text, got, err, test.want)
+			continue
+		}
+		if got.Name() != test.name {
+			t.Errorf("ParseLimit(%q).Name() = %q, want %q", test.text, got.Name(), test.name)
+		}
+		want := test.prnt
+		if want == "" {
+			want = test.text
+		}
+		if got.String() != want {
+			t.Errorf("ParseLimit(%q).String() = %q, want %q", test.text, got, want)
+		}
+	}
+}
+
+func TestParseLimitErrors(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ text, want string }{
+		{"", "it is empty"},
+		{"100", `has no "/"`},
+		{"/minute", "out of range"},
+		{"0/minute", "1 to 4294967295"},
+		{"-1/minute", "not a whole number"},
+		{"1.5/minute", "not a whole number"},
+		{"1e3/minute", "not a whole number"},
+		{"4294967296/s", "1 to 4294967295"},
+		{"99999999999999999999/s", "1 to 4294967295"},
+		{"10/", "has no unit"},
+		{"10/5", "has no unit"},
+		{"10/fortnight", `unit "fortnight" is unknown; it must be one of ms, s (second)`},
+		{"10/Minute", `unit "Minute" is unknown`},
+		{"10/month", "no fixed length"},
+		{"10/0s", "1ms to 366d"},
+		{"10/367d", "1ms to 366d"},
+		{"10/99999999999999999999d", "1ms to 366d"},
+		{"10/53w", "1ms to 366d"},
+		{"10/s burst", "needs a number"},
+		{"10/s burst x", "not a whole number"},
+		{"10/s burst 0", "1 to 4294967295"},
+		{"10/s burst 2 burst 3", "given twice"},
+		{"10/s burst 2 sliding-window", "burst goes with token-bucket only"},
+		{"10/s leaky-bucket", "the algorithms are sliding-window, token-bucket, fixed-window, sliding-counter"},
+		{"10/s aligned", `"aligned" goes after fixed-window only`},
+		{"10/s token-bucket aligned", `"aligned" goes after fixed-window only`},
+		{"10/s fixed-window aligned aligned", "one word too many"},
+		{"10/s fixed-window burst 3", "one word too many"},
+		{strings.Repeat("9", 5000), `has no "/"`},
+	} {
+		_, err := sluice.ParseLimit(test.text)
+		var invalid *sluice.InvalidError
+		if !errors.As(err, &invalid) || invalid.Field != "limit" || !strings.Contains(invalid.Problem, test.want) {
+			t.Errorf("ParseLimit(%.40q): %v, want an InvalidError of limit with %q", test.text, err, test.want)
+		}
+		if err != nil && len(err.Error()) > 400 {
+			t.Errorf("ParseLimit(%.40q): the message has %d bytes", test.text, len(err.Error()))
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		limit sluice.Limit
+		want  string
+	}{
+		{sluice.Limit{}, "count is 0"},
+		{sluice.PerSecond(0), "count is 0"},
+		{sluice.PerSecond(-5), "count is -5"},
+		{sluice.PerSecond(sluice.MaxCount + 1), "count is 4294967296"},
+		{sluice.Per(1, 0), "period is 0s"},
+		{sluice.Per(1, -time.Second), "period is -1s"},
+		{sluice.Per(1, 1500*time.Microsecond), "whole milliseconds"},
+		{sluice.Per(1, 367*day), "1ms to 366d"},
+		{sluice.PerSecond(1).WithBurst(0), "burst is 0"},
+		{sluice.PerSecond(1).WithBurst(5).WithAlgorithm(sluice.FixedWindow), "burst goes with token-bucket"},
+		{sluice.PerSecond(1).WithAlgorithm(9), "no algorithm number 9"},
+		{sluice.PerSecond(1).WithAligned().WithAlgorithm(sluice.SlidingWindow), "aligned goes with fixed-window"},
+		{sluice.PerSecond(1).WithName("Big"), `name "Big"`},
+		{sluice.PerSecond(1).WithName(strings.Repeat("a", 64)), "up to 62"},
+	} {
+		if err := test.limit.Validate(); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%v.Validate() = %v, want %q", test.limit, err, test.want)
+		}
+		_ = test.limit.Name() // never panics
+	}
+}
+
+// limits generates every legal limit without a name.
+var limits = rapid.Custom(func(t *rapid.T) sluice.Limit {
+	unit := rapid.SampledFrom([]time.Duration{time.Millisecond, time.Second, time.Minute, time.Hour, day}).Draw(t, "unit")
+	l := sluice.Per(
+		rapid.Int64Range(1, sluice.MaxCount).Draw(t, "count"),
+		time.Duration(rapid.Int64Range(1, int64(sluice.MaxPeriod/unit)).Draw(t, "periods"))*unit)
+	switch rapid.IntRange(0, 4).Draw(t, "algorithm") {
+	case 0:
+		l = l.WithBurst(rapid.Int64Range(1, sluice.MaxCount).Draw(t, "burst"))
+	case 1:
+		l = l.WithAlgorithm(sluice.FixedWindow)
+	case 2:
+		l = l.WithAligned()
+	case 3:
+		l = l.WithAlgorithm(sluice.SlidingCounter)
+	}
+	return l
+})
+
+func TestParseLimitInvertsString(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		l := limits.Draw(t, "limit")
+		if err := l.Validate(); err != nil {
+			t.Fatalf("%v: %v", l, err)
+		}
+		if got, err := sluice.ParseLimit(l.String()); err != nil || got != l {
+			t.Fatalf("ParseLimit(%q) = %#v, %v, want %#v", l, got, err, l)
+		}
+	})
+}
+
+func FuzzParseLimit(f *testing.F) {
+	for _, s := range []string{"100/minute", "10/s burst 20", "1000/day fixed-window aligned", "10/fortnight", "5/0x10s", "1/\x00"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		l, err := sluice.ParseLimit(text)
+		if err != nil {
+			return
+		}
+		if err := l.Validate(); err != nil {
+			t.Errorf("ParseLimit(%q) let an illegal limit in: %v", text, err)
+		}
+		if again, err := sluice.ParseLimit(l.String()); err != nil || again != l {
+			t.Errorf("ParseLimit(%q) = %v, which does not parse to itself: %v, %v", text, l, again, err)
+		}
+	})
+}
