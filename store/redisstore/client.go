@@ -36,7 +36,7 @@ func ClientOption(rawURL string) (rueidis.ClientOption, error) {
 		if errors.As(err, &parse) {
 			err = parse.Err // without the URL
 		}
-		return none, fmt.Errorf("the store's URL is malformed: %w; write it like redis://host:6379/0", hidePort(err))
+		return none, fmt.Errorf("the store's URL is malformed: %w; write it like redis://host:6379/0", withoutSecret(err))
 	}
 	if !slices.Contains([]string{"redis", "rediss", "valkey", "valkeys", "unix"}, u.Scheme) {
 		return none, fmt.Errorf("the store's URL begins with %q; it must be redis://, rediss:// or unix://", u.Scheme+"://")
@@ -104,8 +104,8 @@ func addCertificates(option *rueidis.ClientOption, query url.Values) error {
 	return nil
 }
 
-// hidePort drops what follows the first quote of an error of the url package: with a malformed host it is the password.
-func hidePort(err error) error {
+// withoutSecret drops what follows the first quote of an error of the url package: with a malformed host it is the password.
+func withoutSecret(err error) error {
 	text, _, quoted := strings.Cut(err.Error(), `"`)
 	if !quoted {
 		return err

@@ -299,42 +299,47 @@ local function carry(l, old, now)
   return true
 end
 
+-- read returns the limits with their states at now, and whether one had to be replaced. Where the limits are those that
+-- wrote the value, their states stand in it one after the other.
+local function read(value, now)
+  local limits, replaced = {}, false
+  local pos, place = 1, 1
+  while pos <= #ARGV[3] do
+    local l
+    l, pos = read_limit(ARGV[3], pos)
+    limits[#limits + 1] = l
+    if place and place <= #value then
+      local head = #l.head
+      if sub(value, place, place + head - 1) == l.head then
+        place = read_state(l, value, place + head)
+      else
+        place = nil
+      end
+    end
+  end
+  if place ~= #value + 1 then
+    local others = read_other(value)
+    for _, l in ipairs(limits) do
+      local name = sub(l.head, 2, 1 + string.byte(l.head))
+      forget(l)
+      if others[name] then
+        replaced = carry(l, others[name], now) or replaced
+      end
+    end
+  end
+  return limits, replaced
+end
+
 local key, cost, peek = KEYS[1], tonumber(ARGV[1]), ARGV[2] == '1'
 local now = tonumber(ARGV[4])
 if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000000 + time[2]
 end
-
--- Read. Where the limits are those that wrote the value, their states stand in it one after the other.
 local value = redis.call('GET', key)
-local limits, replaced = {}, false
-local pos, place = 1, 1
-while pos <= #ARGV[3] do
-  local l
-  l, pos = read_limit(ARGV[3], pos)
-  limits[#limits + 1] = l
-  if value and place and place <= #value then
-    local head = #l.head
-    if sub(value, place, place + head - 1) == l.head then
-      place = read_state(l, value, place + head)
-    else
-      place = nil
-    end
-  end
-end
-if value and place ~= #value + 1 then
-  local ok, others = pcall(read_other, value)
-  if not ok then
-    return redis.error_reply('BADSTATE the value of the key ' .. key .. ' is not one that this version of Sluice writes; delete the key')
-  end
-  for _, l in ipairs(limits) do
-    local name = sub(l.head, 2, 1 + string.byte(l.head))
-    forget(l)
-    if others[name] then
-      replaced = carry(l, others[name], now) or replaced
-    end
-  end
+local ok, limits, replaced = pcall(read, value or '', now)
+if not ok then
+  return redis.error_reply('BADSTATE the value of the key ' .. key .. ' is not one that this version of Sluice writes; delete the key')
 end
 
 -- Look.

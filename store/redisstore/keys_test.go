@@ -1,0 +1,34 @@
+package redisstore
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("k", 201)
+	for _, test := range []struct {
+		keys        keys
+		policy, key string
+		want        string
+	}{
+		{keys{prefix: "sluice:"}, "api", "user:42", "sluice:{api|user:42}"},
+		{keys{prefix: "p"}, "api", "a|b", "p{api|a|b}"},
+		{keys{prefix: "sluice:"}, "api", "\x00\xff\n", "sluice:{api|\x00\xff\n}"},
+		{keys{prefix: "sluice:"}, "api", long[:200], "sluice:{api|" + long[:200] + "}"},
+		{keys{prefix: "sluice:"}, "api", long, "sluice:{api|#ebf0ead0a3b837bc388d6a36c93833ff}"},
+		{keys{prefix: "sluice:"}, "api", "a}b", "sluice:{api|#"},
+		{keys{prefix: "sluice:"}, "api", "{a", "sluice:{api|#"},
+		{keys{prefix: "sluice:"}, "api", "#a", "sluice:{api|#"},
+		{keys{prefix: "sluice:", hashed: true}, "api", "a", "sluice:{api|#ca978112ca1bbdcafac231b39a23dc4d}"},
+	} {
+		got := test.keys.state(test.policy, test.key)
+		if !strings.HasPrefix(got, strings.TrimSuffix(test.want, "}")) || !strings.HasSuffix(got, "}") {
+			t.Errorf("state(%q, %.20q) = %q, want %q", test.policy, test.key, got, test.want)
+		}
+		if strings.Count(got, "{") != 1 || strings.Count(got, "}") != 1 {
+			t.Errorf("state(%q, %.20q) = %q, want one hash tag", test.policy, test.key, got)
+		}
+	}
+}
