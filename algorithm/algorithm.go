@@ -171,23 +171,31 @@ func (s *State) retryAt(n numbers, cost int64) int64 {
 	}
 }
 
-// carry turns a state that was advanced to now by old numbers into one of new numbers: what was used stays used.
+// sameRule reports whether a state that was written by old numbers means the same under new ones. What a limit holds is
+// no part of it, because a state says what was taken and not what is left; a bucket's count is, as its pace.
+func sameRule(old, n numbers) bool {
+	return old.algorithm == n.algorithm && old.aligned == n.aligned && old.period == n.period &&
+		(n.algorithm != sluice.TokenBucket || old.count == n.count)
+}
+
+// carry turns a state that was advanced to now by the numbers of another rule into one of new numbers: what was used
+// stays used.
 func (s *State) carry(old, n numbers, now int64) {
 	switch {
 	case s.fresh():
-	case old.algorithm != n.algorithm || old.aligned != n.aligned || old.period != n.period:
-		s.spend(n, now, s.usedAt(old, now))
-	case n.algorithm == sluice.TokenBucket && old.count != n.count:
+	case old.algorithm == n.algorithm && old.period == n.period && n.algorithm == sluice.TokenBucket:
 		s.carryBucket(old, n, now)
+	default:
+		s.spend(n, now, s.usedAt(old, now))
 	}
 }
 
 // forever stands for every instant that is too far off to reckon with.
 const forever = math.MaxInt64
 
-// after adds a span to an instant.
+// after adds a span to an instant. A bucket whose numbers changed can have an instant before the epoch.
 func after(at, span int64) int64 {
-	if span >= forever-at {
+	if span >= forever-max(0, at) {
 		return forever
 	}
 	return at + span

@@ -58,8 +58,8 @@ func (r *Record) read(p *sluice.Policy, now int64, states []State) (carried bool
 			}
 			states[i] = r.states[j]
 			old, n := numbersOf(&r.policy.Limits[j]), numbersOf(&p.Limits[i])
-			old.capacity = n.capacity // of a bucket it is not part of what was written
-			if old != n && !states[i].fresh() {
+			if !sameRule(old, n) && !states[i].fresh() {
+				old.capacity = n.capacity // for a state from ahead: all is used now
 				states[i].advance(old, now)
 				states[i].carry(old, n, now)
 				carried = true

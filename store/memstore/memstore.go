@@ -34,6 +34,7 @@ const defaultMaxKeys = 1_000_000
 // nothing.
 type Store struct {
 	maxKeys int64
+	now     func() int64 // reads the time in ticks since the Unix epoch
 	seed    maphash.Seed
 	shards  []shard
 	keys    atomic.Int64
@@ -52,7 +53,7 @@ func New(cfg Config) (*Store, error) {
 	for n < 16*runtime.GOMAXPROCS(0) {
 		n *= 2
 	}
-	s := &Store{maxKeys: int64(cfg.MaxKeys), seed: maphash.MakeSeed(), shards: make([]shard, n)}
+	s := &Store{maxKeys: int64(cfg.MaxKeys), now: clock, seed: maphash.MakeSeed(), shards: make([]shard, n)}
 	for i := range s.shards {
 		s.shards[i].entries = make(map[identity]*entry)
 		s.shards[i].earliest.Store(noExpiry)
@@ -113,7 +114,7 @@ func (s *Store) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		now := clock()
+		now := s.now()
 		for i := range s.shards {
 			sh := &s.shards[i]
 			for sh.earliest.Load() <= now && ctx.Err() == nil {
@@ -143,7 +144,7 @@ func (s *Store) decide(req sluice.Request) sluice.Decision {
 	sh := s.shardOf(req.Key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	now := clock()
+	now := s.now()
 	at, grace := now, time.Duration(0)
 	if req.At != 0 {
 		at, grace = int64(req.At), simulatedGrace
@@ -155,13 +156,16 @@ func (s *Store) decide(req sluice.Request) sluice.Decision {
 		e = &entry{id: id}
 	}
 	d, written := e.record.Decide(req, sluice.Tick(at))
-	if !written {
-		return d
-	}
 	expires := now + int64((d.ResetAfter+grace)/time.Microsecond)
-	if known {
+	switch {
+	case !written:
+	case d.ResetAfter == 0 && known:
+		sh.remove(e)
+		s.keys.Add(-1)
+	case d.ResetAfter == 0:
+	case known:
 		sh.renew(e, expires)
-	} else {
+	default:
 		s.makeRoom(sh, now)
 		sh.insert(e, expires)
 	}

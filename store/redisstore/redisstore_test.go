@@ -59,6 +59,12 @@ func expect(t testing.TB, l *sluice.Limiter, key string, cost, remaining int64) 
 	}
 }
 
+// clusterURL returns the URL that names all masters of a Cluster.
+func clusterURL(c *redistest.Cluster) string {
+	first, others := c.Addrs()[0], c.Addrs()[1:]
+	return "redis://" + first + "?addr=" + strings.Join(others, "&addr=")
+}
+
 func do(t testing.TB, client rueidis.Client, args ...string) rueidis.RedisResult {
 	t.Helper()
 	return client.Do(t.Context(), client.B().Arbitrary(args...).Build())
@@ -82,11 +88,9 @@ func TestTopologies(t *testing.T) {
 		"database": plain.URL() + "/7",
 		"unix":     "unix://" + plain.Socket(),
 		"RESP2":    plain.URL() + "?db=3&protocol=2",
-		"cluster":  "redis://" + strings.Join(redistest.StartCluster(t).Addrs(), "?addr="),
+		"cluster":  clusterURL(redistest.StartCluster(t)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			url = strings.Replace(url, "?addr=", "&addr=", -1)
-			url = strings.Replace(url, "&addr=", "?addr=", 1)
 			l := newLimiter(t, newClient(t, url), redisstore.Config{Timeout: patient, Prefix: name + ":"}, sluice.PerHour(5))
 			for _, key := range []string{"a", "b", "c", "{x}", strings.Repeat("y", 3000)} {
 				expect(t, l, key, 3, 2)

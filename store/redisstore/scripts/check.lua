@@ -233,9 +233,9 @@ local function read_state(l, value, pos)
     l.newest = unpack('>I7', l.log, #l.log - ADMISSION + 1)
     return pos + #l.log
   elseif l.kind == SLIDING_COUNTER then
-    l.at, l.used, l.prev, pos = unpack('>I7I5I5', value, pos)
+    l.at, l.used, l.prev, pos = unpack('>i7I5I5', value, pos)
   else
-    l.at, l.used, pos = unpack('>I7I5', value, pos)
+    l.at, l.used, pos = unpack('>i7I5', value, pos)
   end
   return pos
 end
@@ -246,9 +246,9 @@ local function write_state(l)
   elseif l.kind == SLIDING_WINDOW then
     return l.head .. pack('>I5B', l.used, l.alive) .. l.log
   elseif l.kind == SLIDING_COUNTER then
-    return l.head .. pack('>I7I5I5', l.at, l.used, l.prev)
+    return l.head .. pack('>i7I5I5', l.at, l.used, l.prev)
   end
-  return l.head .. pack('>I7I5', l.at, l.used)
+  return l.head .. pack('>i7I5', l.at, l.used)
 end
 
 -- read_limit reads a limit with a state never seen from ARGV[3], and returns where the next one begins.
@@ -280,19 +280,24 @@ local function read_other(value)
 end
 
 -- carry gives a limit the state that was written under its name: what was used stays used. It returns whether the state
--- was replaced, because it came from ahead or because other numbers had written it.
+-- had to be replaced, because it was written by numbers under which it means something else. The capacity is no such
+-- number: a state says what was taken, not what is left.
 local function carry(l, old, now)
-  old.capacity = l.capacity
-  local replaced = advance(old, now)
-  if old.kind ~= l.kind or old.period ~= l.period then
+  local same_pace = old.kind == l.kind and old.period == l.period
+  local same_rule = same_pace and (l.kind ~= TOKEN_BUCKET or old.count == l.count)
+  if not same_rule then
+    old.capacity = l.capacity
+    advance(old, now)
+  end
+  if not same_pace then
     spend(l, now, used_at(old, now))
     return true
   end
   l.at, l.used, l.prev, l.log, l.alive, l.newest = old.at, old.used, old.prev, old.log, old.alive, old.newest
-  if old.count == l.count then
-    return replaced
+  if same_rule then
+    return false
   end
-  if l.kind == TOKEN_BUCKET and l.used > 0 and now > l.at then
+  if l.used > 0 and now > l.at then
     local units, fraction = muldiv(old.count, now - l.at, l.period)
     l.used, l.at = l.used - units, now - floor(fraction / l.count)
   end
