@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/policy"
+)
+
+// Check answers one query. Where the store fails, the policy's on_error answers in its place, with the source
+// [sluice.SourceErrorPolicy]; a peek gets the store's error instead, because somebody who looks must not be told a
+// state that nobody knows. The other errors are [*UnknownPolicyError] and [*sluice.InvalidError].
+func (e *Engine) Check(ctx context.Context, q Query) (Answer, error) {
+	p, err := find(e.Snapshot(), q)
+	if err != nil {
+		return Answer{}, err
+	}
+	start := e.now()
+	d, err := e.store.Check(ctx, request(p, q))
+	return e.answer(ctx, p, q, sluice.Result{Decision: d, Err: err}, e.since(start))
+}
+
+// CheckAll answers several queries by one snapshot and one call of the store: each for itself, those of one key in
+// their order. A query that is not legal gets its own error, as [Engine.Check] would give it, and stops no other.
+// Results are in the order of the queries.
+func (e *Engine) CheckAll(ctx context.Context, queries []Query) []Result {
+	var (
+		snapshot = e.Snapshot()
+		results  = make([]Result, len(queries))
+		policies = make([]*policy.Policy, len(queries)) // nil where the query is not legal
+		reqs     = make([]sluice.Request, 0, len(queries))
+	)
+	for i, q := range queries {
+		p, err := find(snapshot, q)
+		if err != nil {
+			results[i].Err = err
+			continue
+		}
+		policies[i] = p
+		reqs = append(reqs, request(p, q))
+	}
+	if len(reqs) == 0 {
+		return results
+	}
+	start := e.now()
+	decided := e.store.CheckAll(ctx, reqs)
+	elapsed := e.since(start)
+	for i, p := range policies {
+		if p == nil {
+			continue
+		}
+		results[i].Answer, results[i].Err = e.answer(ctx, p, queries[i], decided[0], elapsed)
+		decided = decided[1:]
+	}
+	return results
+}
+
+// CheckInline answers one check by the caller's own limits. No policy says what to do when the store fails, so its
+// error is returned; the other errors are [*sluice.InvalidError], joined where there are several.
+func (e *Engine) CheckInline(ctx context.Context, q Inline) (Answer, error) {
+	p := sluice.InlinePolicy(q.Namespace, q.Limits...)
+	if err := p.Validate(); err != nil {
+		return Answer{}, err
+	}
+	if err := validate(q.Key, q.Cost); err != nil {
+		return Answer{}, err
+	}
+	start := e.now()
+	d, err := e.store.Check(ctx, sluice.Request{Policy: &p, Key: q.Key, Cost: q.Cost, Peek: q.Peek})
+	elapsed := e.since(start)
+	e.health.note(ctx, err)
+	if err != nil {
+		e.observe(ctx, Observation{Outcome: Failed, Peek: q.Peek, Elapsed: elapsed, Err: err})
+		return Answer{}, err
+	}
+	e.observe(ctx, Observation{Outcome: outcomeOf(d.Allowed, false), Peek: q.Peek, Elapsed: elapsed})
+	return Answer{Decision: d, Key: q.Key}, nil
+}
+
+// answer makes of what the store said what the policy says to that.
+func (e *Engine) answer(ctx context.Context, p *policy.Policy, q Query, r sluice.Result, elapsed time.Duration) (Answer, error) {
+	e.health.note(ctx, r.Err)
+	if r.Err != nil && q.Peek {
+		e.observe(ctx, Observation{Policy: p.Name, Outcome: Failed, Peek: true, Elapsed: elapsed, Err: r.Err})
+		return Answer{}, r.Err
+	}
+	if r.Err != nil {
+		r.Decision = sluice.Decision{Allowed: p.OnError == sluice.Allow, Source: sluice.SourceErrorPolicy, Cost: q.Cost}
+	}
+	a := Answer{Decision: r.Decision, Policy: p.Name, Key: q.Key, StoreErr: r.Err}
+	if p.Shadow && !a.Allowed {
+		a.Allowed, a.ShadowDenied = true, true
+	}
+	e.observe(ctx, Observation{
+		Policy: p.Name, Outcome: outcomeOf(a.Allowed, a.ShadowDenied), Peek: q.Peek, Elapsed: elapsed, Err: r.Err,
+	})
+	return a, nil
+}
+
+// find returns the policy of a query that is legal.
+func find(s *policy.Snapshot, q Query) (*policy.Policy, error) {
+	p, ok := s.Get(q.Policy)
+	if !ok {
+		return nil, &UnknownPolicyError{Policy: q.Policy}
+	}
+	return p, validate(q.Key, q.Cost)
+}
+
+func validate(key string, cost int64) error {
+	if err := sluice.ValidateKey(key); err != nil {
+		return err
+	}
+	return sluice.ValidateCost(cost)
+}
+
+func request(p *policy.Policy, q Query) sluice.Request {
+	return sluice.Request{Policy: &p.Policy, Key: q.Key, Cost: q.Cost, Peek: q.Peek}
+}

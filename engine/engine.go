@@ -1,0 +1,78 @@
+// Package engine is where every check passes: it finds the policy, asks the store, and says what holds when the store
+// cannot answer or the policy runs in the shadow.
+//
+// It is the only place where fail-open or fail-closed is chosen. It knows no protocol: doors translate what comes over
+// HTTP and its like into a [Query], and the [Answer] back. It changes no policy: it is handed snapshots of them. It
+// imports the core package, package policy and the standard library.
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/policy"
+)
+
+// Config is what an [Engine] can be told. The zero Config works.
+type Config struct {
+	// Logger is told when the store begins to fail and when it answers again, never of single checks. The default
+	// discards.
+	Logger *slog.Logger
+	// Observer is told of every check and peek that went to the store, on the caller's goroutine after the answer: it
+	// must be quick, and safe for concurrent use. The default is none.
+	Observer func(context.Context, Observation)
+}
+
+// Engine answers checks by the policies of its snapshot. It is safe for concurrent use; nothing runs behind its
+// callers' back.
+type Engine struct {
+	store    sluice.Store
+	observer func(context.Context, Observation)
+	health   health
+	snapshot atomic.Pointer[policy.Snapshot] // nil before the first Swap
+}
+
+// noPolicies is the snapshot before the first Swap.
+var noPolicies policy.Snapshot
+
+// New returns an engine that asks the store, without any policies: [Engine.Swap] brings them.
+func New(store sluice.Store, cfg Config) *Engine {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Engine{store: store, observer: cfg.Observer, health: health{logger: cfg.Logger}}
+}
+
+// Swap puts a snapshot in place of the one before. A check under way ends by the one that it began with.
+func (e *Engine) Swap(s *policy.Snapshot) { e.snapshot.Store(s) }
+
+// Snapshot returns the policies that checks are answered by now; an empty one before the first [Engine.Swap].
+func (e *Engine) Snapshot() *policy.Snapshot {
+	if s := e.snapshot.Load(); s != nil {
+		return s
+	}
+	return &noPolicies
+}
+
+// Loaded reports whether there was a [Engine.Swap].
+func (e *Engine) Loaded() bool { return e.snapshot.Load() != nil }
+
+// StoreFailure returns the latest error of the store while it fails, nil while it answers. A store that has failed
+// counts as answering again when it answers a second or more after its latest error.
+func (e *Engine) StoreFailure() error { return e.health.failure() }
+
+// Reset forgets what a key has used, of all limits of a policy. A key that is not known is no error. The errors are
+// [*UnknownPolicyError], [*sluice.InvalidError] and those of the store.
+func (e *Engine) Reset(ctx context.Context, policyName, key string) error {
+	if _, ok := e.Snapshot().Get(policyName); !ok {
+		return &UnknownPolicyError{Policy: policyName}
+	}
+	if err := sluice.ValidateKey(key); err != nil {
+		return err
+	}
+	err := e.store.Reset(ctx, policyName, key)
+	e.health.note(ctx, err)
+	return err
+}

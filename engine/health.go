@@ -1,0 +1,73 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluice-project/sluice"
+)
+
+// calm is how long after its latest error a store must answer to count as answering again. A store that fails one check
+// in ten is failing all the while, not a thousand times a second.
+const calm = time.Second
+
+// health follows whether the store answers, and logs when that changes. While all is well, which is nearly always, a
+// check pays for it with one atomic read.
+type health struct {
+	logger  *slog.Logger
+	failing atomic.Bool
+
+	mu     sync.Mutex // guards what is below, and each change of failing
+	err    error      // the latest
+	since  time.Time  // when it began to fail
+	latest time.Time  // when err came
+}
+
+// note takes what the store said to one call.
+func (h *health) note(ctx context.Context, err error) {
+	switch {
+	case err == nil && !h.failing.Load():
+	case err == nil:
+		h.answered()
+	case errors.Is(ctx.Err(), context.Canceled):
+		// The caller went away, which says nothing of the store.
+	case ctx.Err() != nil && !errors.Is(err, sluice.ErrUncertain):
+		// The caller's time was over before the store was asked.
+	default:
+		h.failed(err)
+	}
+}
+
+func (h *health) failed(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.err, h.latest = err, time.Now()
+	if h.failing.Load() {
+		return
+	}
+	h.since = h.latest
+	h.failing.Store(true)
+	h.logger.Error("the store fails; until it answers again each policy's on_error decides", "error", err)
+}
+
+func (h *health) answered() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	if !h.failing.Load() || now.Sub(h.latest) < calm {
+		return
+	}
+	h.failing.Store(false)
+	h.err = nil
+	h.logger.Info("the store answers again", "after", now.Sub(h.since))
+}
+
+func (h *health) failure() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.err
+}

@@ -1,0 +1,190 @@
+package engine_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/engine"
+)
+
+// switchable is a store that can be made to fail.
+type switchable struct {
+	sluice.Store
+	err error
+}
+
+func (s *switchable) Check(ctx context.Context, req sluice.Request) (sluice.Decision, error) {
+	if s.err != nil {
+		return sluice.Decision{}, s.err
+	}
+	return s.Store.Check(ctx, req)
+}
+
+func TestLogsOncePerChange(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		store := &switchable{Store: newStore(t)}
+		e := newEngine(t, store, engine.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, configured("api", sluice.PerSecond(1000)))
+		// check asks a hundred times and returns what was logged meanwhile.
+		check := func(err error) string {
+			t.Helper()
+			log.Reset()
+			store.err = err
+			for range 100 {
+				if _, err := e.Check(t.Context(), engine.Query{Policy: "api", Key: "secret-key", Cost: 1}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if strings.Contains(log.String(), "secret-key") {
+				t.Errorf("a key is logged: %s", log.String())
+			}
+			return log.String()
+		}
+		gone := errors.New("redis: gone")
+		for i, step := range []struct {
+			err     error
+			want    []string // what the log must hold; nothing is logged where there is none
+			failing bool
+			wait    time.Duration // before the next step
+		}{
+			{nil, nil, false, 0},
+			{gone, []string{"the store fails", "redis: gone"}, true, 0},
+			{gone, nil, true, time.Hour},
+			{gone, nil, true, time.Second - 1},
+			{nil, nil, true, 1},
+			{nil, []string{"the store answers again", "after=1h0m1s"}, false, 0},
+			{nil, nil, false, 0},
+			{gone, []string{"the store fails"}, true, 0},
+			{nil, nil, true, time.Second},
+			{nil, []string{"the store answers again", "after=1s"}, false, 0},
+		} {
+			got := check(step.err)
+			if lines := strings.Count(got, "\n"); lines != min(1, len(step.want)) {
+				t.Errorf("step %d: logged %d lines: %s", i, lines, got)
+			}
+			for _, want := range step.want {
+				if !strings.Contains(got, want) {
+					t.Errorf("step %d: logged %q, want %q in it", i, got, want)
+				}
+			}
+			if failure := e.StoreFailure(); (failure != nil) != step.failing {
+				t.Errorf("step %d: StoreFailure = %v, want failing %t", i, failure, step.failing)
+			}
+			time.Sleep(step.wait)
+		}
+	})
+}
+
+// TestCallersAreNoEvidence looks at errors that say something of the caller and nothing of the store.
+func TestCallersAreNoEvidence(t *testing.T) {
+	t.Parallel()
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	late, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
+	defer cancel()
+	for _, test := range []struct {
+		name    string
+		ctx     context.Context
+		err     error
+		failing bool
+	}{
+		{"the caller went away", canceled, fmt.Errorf("%w: %w", sluice.ErrUncertain, context.Canceled), false},
+		{"the caller had no time left", late, fmt.Errorf("%w: %w", sluice.ErrNotSent, context.DeadlineExceeded), false},
+		{"the store let the caller's time pass", late, fmt.Errorf("%w: %w", sluice.ErrUncertain, context.DeadlineExceeded), true},
+		{"the store let its own time pass", t.Context(), fmt.Errorf("%w: %w", sluice.ErrUncertain, context.DeadlineExceeded), true},
+		{"the store cannot be reached", t.Context(), fmt.Errorf("%w: refused", sluice.ErrNotSent), true},
+	} {
+		e := newEngine(t, brokenStore{test.err}, engine.Config{}, configured("api", sluice.PerDay(1)))
+		if _, err := e.Check(test.ctx, engine.Query{Policy: "api", Key: "k", Cost: 1}); err != nil {
+			t.Fatalf("%s: Check: %v", test.name, err)
+		}
+		if failure := e.StoreFailure(); (failure != nil) != test.failing {
+			t.Errorf("%s: StoreFailure = %v, want failing %t", test.name, failure, test.failing)
+		}
+	}
+}
+
+func TestObserver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		gone := errors.New("redis: gone")
+		var got []engine.Observation
+		cfg := engine.Config{Observer: func(_ context.Context, o engine.Observation) { got = append(got, o) }}
+		store := &switchable{Store: slow{newStore(t)}}
+		shadow, closed := configured("shadow", sluice.PerDay(1)), configured("closed", sluice.PerDay(1))
+		shadow.Shadow, closed.OnError = true, sluice.Deny
+		e := newEngine(t, store, cfg, configured("api", sluice.PerDay(1)), shadow, closed)
+		check := func(policy string, peek bool) {
+			_, _ = e.Check(t.Context(), engine.Query{Policy: policy, Key: "k", Cost: 1, Peek: peek}) // the observer tells
+		}
+		inline := func() {
+			_, _ = e.CheckInline(t.Context(), engine.Inline{Namespace: "n", Limits: []sluice.Limit{sluice.PerDay(1)}, Key: "k", Cost: 1})
+		}
+		check("api", false)
+		check("api", true)
+		check("unknown", false)
+		check("shadow", false)
+		check("shadow", false)
+		inline()
+		inline()
+		e.CheckAll(t.Context(), []engine.Query{{Policy: "api", Key: "l", Cost: 1}, {Policy: "api"}, {Policy: "api", Key: "l", Cost: 1}})
+		store.err = gone
+		check("api", false)
+		check("closed", false)
+		check("closed", true)
+		inline()
+
+		want := []engine.Observation{
+			{Policy: "api", Outcome: engine.Allowed, Elapsed: time.Second},
+			{Policy: "api", Outcome: engine.Denied, Peek: true, Elapsed: time.Second},
+			{Policy: "shadow", Outcome: engine.Allowed, Elapsed: time.Second},
+			{Policy: "shadow", Outcome: engine.ShadowDenied, Elapsed: time.Second},
+			{Outcome: engine.Allowed, Elapsed: time.Second},
+			{Outcome: engine.Denied, Elapsed: time.Second},
+			{Policy: "api", Outcome: engine.Allowed, Elapsed: time.Minute},
+			{Policy: "api", Outcome: engine.Denied, Elapsed: time.Minute},
+			{Policy: "api", Outcome: engine.Allowed, Err: gone},
+			{Policy: "closed", Outcome: engine.Denied, Err: gone},
+			{Policy: "closed", Outcome: engine.Failed, Peek: true, Err: gone},
+			{Outcome: engine.Failed, Err: gone},
+		}
+		if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b error) bool { return a == b })); diff != "" {
+			t.Errorf("observed, -want +got:\n%s", diff)
+		}
+	})
+}
+
+// slow takes a second for a check and a minute for several.
+type slow struct{ sluice.Store }
+
+func (s slow) Check(ctx context.Context, req sluice.Request) (sluice.Decision, error) {
+	time.Sleep(time.Second)
+	return s.Store.Check(ctx, req)
+}
+
+func (s slow) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Result {
+	time.Sleep(time.Minute)
+	return s.Store.CheckAll(ctx, reqs)
+}
+
+func TestOutcomeString(t *testing.T) {
+	t.Parallel()
+	for o, want := range map[engine.Outcome]string{
+		engine.Allowed: "allowed", engine.Denied: "denied", engine.ShadowDenied: "shadow_denied", engine.Failed: "failed", 99: "Outcome(99)",
+	} {
+		if got := o.String(); got != want {
+			t.Errorf("String of %d = %q, want %q", uint8(o), got, want)
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Outcome says how a check or peek ended.
+type Outcome uint8
+
+const (
+	// Allowed is a caller who was let through.
+	Allowed Outcome = iota
+	// Denied is a caller who was refused.
+	Denied
+	// ShadowDenied is a caller who would have been refused, were the policy not in the shadow.
+	ShadowDenied
+	// Failed is a caller who got the store's error, because no on_error answers what he asked.
+	Failed
+)
+
+// String returns "allowed", "denied", "shadow_denied" or "failed".
+func (o Outcome) String() string {
+	switch o {
+	case Allowed:
+		return "allowed"
+	case Denied:
+		return "denied"
+	case ShadowDenied:
+		return "shadow_denied"
+	case Failed:
+		return "failed"
+	}
+	return fmt.Sprintf("Outcome(%d)", uint8(o))
+}
+
+// Observation is what an observer is told of one check or peek that went to the store. It names no key.
+type Observation struct {
+	// Policy is the name of the policy; empty for the caller's own limits.
+	Policy string
+	// Outcome says how it ended.
+	Outcome Outcome
+	// Peek says that nothing was asked to be taken.
+	Peek bool
+	// Elapsed is what the store took; for one of several, what it took for them all.
+	Elapsed time.Duration
+	// Err is the store's error, also where the policy's on_error answered in its place.
+	Err error
+}
+
+func outcomeOf(allowed, shadowDenied bool) Outcome {
+	switch {
+	case shadowDenied:
+		return ShadowDenied
+	case allowed:
+		return Allowed
+	}
+	return Denied
+}
+
+func (e *Engine) observe(ctx context.Context, o Observation) {
+	if e.observer != nil {
+		e.observer(ctx, o)
+	}
+}
+
+// now is the time where somebody wants to know how long the store takes; the clock is not read for nobody.
+func (e *Engine) now() time.Time {
+	if e.observer == nil {
+		return time.Time{}
+	}
+	return time.Now()
+}
+
+func (e *Engine) since(start time.Time) time.Duration {
+	if e.observer == nil {
+		return 0
+	}
+	return time.Since(start)
+}

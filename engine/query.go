@@ -1,0 +1,62 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/sluice-project/sluice"
+)
+
+// Query is one check, or one peek, by a configured policy.
+type Query struct {
+	// Policy is the name of the policy.
+	Policy string
+	// Key is who is limited: 1 to [sluice.MaxKeyBytes] of any bytes.
+	Key string
+	// Cost is the units asked for, 0 to [sluice.MaxCount].
+	Cost int64
+	// Peek asks what the answer would be and takes nothing.
+	Peek bool
+}
+
+// Inline is one check, or one peek, by limits that the caller brings along. Their counters are kept apart from those of
+// all policies, by the namespace.
+type Inline struct {
+	// Namespace is spelled as a policy's name is.
+	Namespace string
+	// Limits are 1 to [sluice.MaxLimits] limits with different names. The caller does not change them afterwards.
+	Limits []sluice.Limit
+	// Key, Cost and Peek are those of [Query].
+	Key  string
+	Cost int64
+	Peek bool
+}
+
+// Answer is what a query is answered.
+type Answer struct {
+	// Decision is what the caller is to be told. Where the source is [sluice.SourceErrorPolicy] its numbers are 0 and
+	// mean nothing.
+	sluice.Decision
+	// Policy is the name of the policy; empty for [Engine.CheckInline].
+	Policy string
+	// Key is the key of the query.
+	Key string
+	// ShadowDenied says that the policy refuses and lets through all the same, because it runs in the shadow.
+	ShadowDenied bool
+	// StoreErr is why the source is [sluice.SourceErrorPolicy]; nil with every other source.
+	StoreErr error
+}
+
+// Result is the answer to one query of several, or its error.
+type Result struct {
+	Answer Answer
+	Err    error
+}
+
+// UnknownPolicyError says that no policy has the name that was asked for. Nothing was charged.
+type UnknownPolicyError struct {
+	Policy string
+}
+
+func (e *UnknownPolicyError) Error() string {
+	return fmt.Sprintf("no policy is named %.64q; it must be one of those that are configured", e.Policy)
+}

@@ -1,0 +1,99 @@
+// Package filesource reads the configuration file: YAML, strictly, with all faults reported at once, each with its
+// place and with what would be right.
+//
+// It applies nothing: what a changed setting means is its caller's business. It takes of YAML what a configuration
+// needs: one document of mappings, lists and plain values, and no anchors, aliases, merge keys, tags or directives, so
+// that a small file is never a large one. It imports the core package, package policy and a YAML parser.
+package filesource
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/sluice-project/sluice/policy"
+)
+
+// File is what a configuration file says. What it leaves out holds its default, see [Fields].
+type File struct {
+	// Listen is where the server listens.
+	Listen Listen
+	// Store is "memory" or the URL of a Redis. It may hold a password: it must not be logged.
+	Store string
+	// StoreTimeout is how long the store may take to answer, 1 ms to 1 minute.
+	StoreTimeout time.Duration
+	// StoreMaxKeys is the greatest number of keys that the embedded store holds, at least 1.
+	StoreMaxKeys int
+	// KeyPrefix begins every key in Redis.
+	KeyPrefix string
+	// HashKeys stores a digest in Redis in place of every key.
+	HashKeys bool
+	// TrustedProxies are the networks of the proxies whose word about the client's address is taken.
+	TrustedProxies []netip.Prefix
+	// AllowInlineLimits lets callers bring their own limits.
+	AllowInlineLimits bool
+	// ReadyRequiresStore makes the server not ready while the store does not answer.
+	ReadyRequiresStore bool
+	// Policies are valid and have different names, in the order of the file.
+	Policies []policy.Policy
+}
+
+// Listen is the addresses of the server, each HOST:PORT.
+type Listen struct {
+	// HTTP is the address of the HTTP door.
+	HTTP string
+	// Admin is the address of administration; empty where the HTTP door has it too.
+	Admin string
+}
+
+// Parse reads a file's content; its faults call it name. The error is [Faults]: all that is wrong. Only where it is no
+// YAML at all is the first such place the only fault, because nothing behind it can be trusted. No content makes Parse
+// panic, or takes it more time and memory than 1 MiB of configuration does.
+func Parse(name string, data []byte) (*File, error) {
+	f := defaultFile()
+	r := newReader(name)
+	if root := r.document(data); root != nil {
+		fields(r, value{at: startOf(root), node: root}, fileSettings, laterSettings, f)
+	}
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// defaultFile returns what a file means that gives nothing.
+func defaultFile() *File {
+	r, f := newReader("default"), new(File)
+	defaults(r, fileSettings, f)
+	defaults(r, listenSettings, &f.Listen)
+	return f
+}
+
+// Load reads the file at a path. The error is [Faults], or that of reading it.
+func Load(path string) (*File, error) {
+	data, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, data)
+}
+
+// read returns the content of a file, of which maxBytes+1 bytes are enough to see that it is too long.
+func read(path string) ([]byte, error) {
+	info, err := os.Stat(path) // before it is opened: to open a pipe waits for whoever writes to it
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: it must be a regular file", path)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(file, maxBytes+1))
+	return data, errors.Join(err, file.Close())
+}

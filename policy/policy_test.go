@@ -1,0 +1,235 @@
+package policy_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/policy"
+)
+
+// legal returns a policy without a fault.
+func legal(name string) policy.Policy {
+	return policy.Policy{
+		Policy: sluice.Policy{Name: name, Limits: []sluice.Limit{sluice.PerSecond(10).WithBurst(20), sluice.PerDay(1000)}},
+		Key:    []policy.KeyPart{{Kind: policy.IP}, {Kind: policy.Header, Name: "X-Tenant"}},
+	}
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		change func(*policy.Policy)
+		want   []string
+	}{
+		{"none", func(*policy.Policy) {}, nil},
+		{"no key", func(p *policy.Policy) { p.Key = nil }, nil},
+		{"everything else", func(p *policy.Policy) { p.Missing, p.OnError, p.Shadow = policy.MissingAllow, sluice.Deny, true }, nil},
+		{"name", func(p *policy.Policy) { p.Name = "A" }, []string{
+			`name: "A" must be a letter or digit of a-z and 0-9, followed by up to 62 of a-z, 0-9, '.', '_' and '-'`,
+		}},
+		{"inline name", func(p *policy.Policy) { p.Name = "~a" }, []string{
+			`name: "~a" begins with "~", which marks limits that a caller brings along; leave it out`,
+		}},
+		{"limits", func(p *policy.Policy) {
+			p.Limits = []sluice.Limit{sluice.PerDay(1), sluice.PerDay(0), sluice.PerDay(2)}
+		}, []string{
+			"limits[1]: the count is 0; it must be 1 to 4294967295",
+			`limits[2]: its name "day" is also that of limits[0]; a name must be unique in its policy: give one of them another`,
+		}},
+		{"key parts", func(p *policy.Policy) {
+			p.Key = []policy.KeyPart{
+				{Kind: policy.Header, Name: "X-A"},
+				{Kind: policy.Header, Name: "x-a"},
+				{Kind: policy.Cookie, Name: "a b"},
+				{Kind: policy.Cookie},
+				{Kind: policy.IP, Name: "x"},
+				{Kind: 99},
+				{Kind: policy.Cookie, Name: "x-a"},
+			}
+		}, []string{
+			"key[1]: header:x-a is there twice; once is enough",
+			"key[2]: the name \"a b\" holds a character that a cookie name cannot have; letters, digits and !#$%&'*+-.^_`|~ can be in it",
+			"key[3]: the name is missing; write cookie:NAME",
+			"key[4]: ip takes no name; write ip alone",
+			"key[5]: there is no kind of key part number 99; it must be ip, header:NAME, cookie:NAME, path or method",
+		}},
+		{"many key parts", func(p *policy.Policy) {
+			p.Key = nil
+			for i := range policy.MaxKeyParts + 1 {
+				p.Key = append(p.Key, policy.KeyPart{Kind: policy.Cookie, Name: fmt.Sprint(i)})
+			}
+		}, []string{"key: there are 9 parts; there can be at most 8"}},
+		{"what a program can set wrong", func(p *policy.Policy) { p.Missing, p.OnError = 7, 7 }, []string{
+			"missing: it is Missing(7); it must be refuse or allow",
+			"on_error: it is ErrorPolicy(7); it must be allow or deny",
+		}},
+		{"several", func(p *policy.Policy) { p.Name, p.Limits, p.Key = "", nil, []policy.KeyPart{{Kind: policy.Header}} }, []string{
+			`name: "" must be a letter or digit of a-z and 0-9, followed by up to 62 of a-z, 0-9, '.', '_' and '-'`,
+			`limits: there is none; give at least one, such as "100/minute"`,
+			"key[0]: the name is missing; write header:NAME",
+		}},
+	} {
+		p := legal("api")
+		test.change(&p)
+		var got []string
+		for _, f := range p.Faults() {
+			got = append(got, f.Error())
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s: Faults, -want +got:\n%s", test.name, diff)
+		}
+		if err := p.Validate(); (err == nil) != (test.want == nil) || err != nil && err.Error() != strings.Join(test.want, "\n") {
+			t.Errorf("%s: Validate = %v, want the faults", test.name, err)
+		}
+	}
+}
+
+func TestRevision(t *testing.T) {
+	t.Parallel()
+	p := legal("api")
+	// The revisions are those of the first version: a change would invalidate what clients of running servers hold.
+	const want = "7e6c616aeb98e092e470c239c2191fca"
+	if got := p.Revision(); got != want {
+		t.Errorf("Revision = %q, want %q", got, want)
+	}
+	same := legal("api")
+	same.Limits = []sluice.Limit{sluice.PerSecond(10).WithBurst(20).WithName("second"), sluice.PerDay(1000)}
+	if got := same.Revision(); got != want {
+		t.Errorf("Revision with the name of a limit spelled out = %q, want %q", got, want)
+	}
+	seen := map[string]string{want: "unchanged"}
+	for name, change := range map[string]func(*policy.Policy){
+		"name":         func(p *policy.Policy) { p.Name = "apj" },
+		"count":        func(p *policy.Policy) { p.Limits[1] = sluice.PerDay(1001) },
+		"limit's name": func(p *policy.Policy) { p.Limits[1] = sluice.PerDay(1000).WithName("x") },
+		"algorithm":    func(p *policy.Policy) { p.Limits[1] = sluice.PerDay(1000).WithAlgorithm(sluice.FixedWindow) },
+		"limits":       func(p *policy.Policy) { p.Limits = p.Limits[:1] },
+		"order":        func(p *policy.Policy) { slices.Reverse(p.Limits) },
+		"key":          func(p *policy.Policy) { p.Key = p.Key[:1] },
+		"key's name":   func(p *policy.Policy) { p.Key[1].Name = "X-User" },
+		"missing":      func(p *policy.Policy) { p.Missing = policy.MissingAllow },
+		"on_error":     func(p *policy.Policy) { p.OnError = sluice.Deny },
+		"shadow":       func(p *policy.Policy) { p.Shadow = true },
+	} {
+		p := legal("api")
+		change(&p)
+		got := p.Revision()
+		if other, twice := seen[got]; twice {
+			t.Errorf("Revision with another %s is that with another %s", name, other)
+		}
+		seen[got] = name
+	}
+}
+
+func TestNewSnapshot(t *testing.T) {
+	t.Parallel()
+	given := []policy.Policy{legal("login"), legal("api"), legal("api.v2")}
+	s, err := policy.NewSnapshot(given)
+	if err != nil {
+		t.Fatal(err)
+	}
+	given[1].Limits[0], given[1].Key[0] = sluice.PerDay(1), policy.KeyPart{Kind: policy.Path}
+
+	var names []string
+	for p := range s.All() {
+		names = append(names, p.Name)
+	}
+	if diff := cmp.Diff([]string{"api", "api.v2", "login"}, names); diff != "" {
+		t.Errorf("All, -want +got:\n%s", diff)
+	}
+	for p := range s.All() {
+		if p.Name != "api" {
+			t.Errorf("All went on to %s after it was stopped", p.Name)
+		}
+		break
+	}
+	want := legal("api")
+	if got, ok := s.Get("api"); !ok || got.Revision() != want.Revision() {
+		t.Errorf("Get(api) = %+v, %t, want what was given, whatever becomes of it afterwards", got, ok)
+	}
+	for _, name := range []string{"", "API", "~api", "api.v3"} {
+		if got, ok := s.Get(name); ok || got != nil {
+			t.Errorf("Get(%q) = %+v, %t, want none", name, got, ok)
+		}
+	}
+}
+
+func TestNewSnapshotFaults(t *testing.T) {
+	t.Parallel()
+	bad, wild, last := legal("api"), legal("two\nlines"), legal("last")
+	bad.Limits[1] = sluice.PerDay(0)
+	last.Key[1].Name = ""
+	_, err := policy.NewSnapshot([]policy.Policy{legal("login"), bad, wild, legal("login"), last})
+	want := strings.Join([]string{
+		"policies.api.limits[1]: the count is 0; it must be 1 to 4294967295",
+		`policies."two\nlines".name: "two\nlines" must be a letter or digit of a-z and 0-9, followed by up to 62 of a-z, 0-9, '.', '_' and '-'`,
+		"policies.login: there are two policies of this name; give one of them another",
+		"policies.last.key[1]: the name is missing; write header:NAME",
+	}, "\n")
+	if err == nil || err.Error() != want {
+		t.Errorf("NewSnapshot error = %v\nwant %s", err, want)
+	}
+	if invalid := (*sluice.InvalidError)(nil); !errors.As(err, &invalid) || invalid.Field != "policies.api.limits[1]" {
+		t.Errorf("NewSnapshot error holds %v, want the *sluice.InvalidError of each fault", invalid)
+	}
+}
+
+func TestZeroSnapshot(t *testing.T) {
+	t.Parallel()
+	var s policy.Snapshot
+	if p, ok := s.Get("api"); ok {
+		t.Errorf("Get of a zero Snapshot = %+v, want none", p)
+	}
+	for p := range s.All() {
+		t.Errorf("All of a zero Snapshot has %+v", p)
+	}
+}
+
+func TestMissingString(t *testing.T) {
+	t.Parallel()
+	for m, want := range map[policy.Missing]string{policy.MissingRefuse: "refuse", policy.MissingAllow: "allow", 7: "Missing(7)"} {
+		if got := m.String(); got != want {
+			t.Errorf("String of %d = %q, want %q", uint8(m), got, want)
+		}
+	}
+}
+
+// TestRevisionTellsPoliciesApart makes policies that differ, and looks for two with one revision.
+func TestRevisionTellsPoliciesApart(t *testing.T) {
+	t.Parallel()
+	limit := rapid.Custom(func(t *rapid.T) sluice.Limit {
+		l := sluice.PerDay(rapid.Int64Range(1, 3).Draw(t, "count")).WithName(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "name"))
+		return l.WithAlgorithm(rapid.SampledFrom([]sluice.Algorithm{sluice.SlidingWindow, sluice.TokenBucket}).Draw(t, "algorithm"))
+	})
+	part := rapid.Custom(func(t *rapid.T) policy.KeyPart {
+		return rapid.SampledFrom([]policy.KeyPart{{Kind: policy.IP}, {Kind: policy.Header, Name: "a"}, {Kind: policy.Cookie, Name: "a"}}).Draw(t, "part")
+	})
+	drawn := rapid.Custom(func(t *rapid.T) policy.Policy {
+		return policy.Policy{
+			Policy: sluice.Policy{
+				Name:   rapid.SampledFrom([]string{"a", "b"}).Draw(t, "name"),
+				Limits: rapid.SliceOfN(limit, 1, 2).Draw(t, "limits"),
+			},
+			Key:     rapid.SliceOfN(part, 0, 2).Draw(t, "key"),
+			Missing: rapid.SampledFrom([]policy.Missing{policy.MissingRefuse, policy.MissingAllow}).Draw(t, "missing"),
+			OnError: rapid.SampledFrom([]sluice.ErrorPolicy{sluice.Allow, sluice.Deny}).Draw(t, "on_error"),
+			Shadow:  rapid.Bool().Draw(t, "shadow"),
+		}
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		p, q := drawn.Draw(t, "p"), drawn.Draw(t, "q")
+		equal := cmp.Equal(p, q, cmp.AllowUnexported(sluice.Limit{}), cmpopts.EquateEmpty())
+		if same := p.Revision() == q.Revision(); same != equal {
+			t.Errorf("revisions of %+v and %+v are equal: %t, want %t", p, q, same, equal)
+		}
+	})
+}
