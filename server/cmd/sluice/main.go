@@ -1,0 +1,65 @@
+// Command sluice is the server, and the command line that asks it.
+//
+// It reads the command line and prints; what a check is answered is the business of the packages that it imports: the
+// server, and for checks without a server the engine and the Redis store.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit statuses.
+const (
+	exitDone    = 0 // allowed, or done
+	exitRefused = 1
+	exitError   = 2
+)
+
+// errRefused ends a command that has printed a refusal.
+var errRefused = errors.New("refused")
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run runs a command line and returns its exit status.
+func run(args []string) int {
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.Execute()
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errRefused):
+		return exitRefused
+	}
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintf(os.Stderr, "sluice: %s\n", strings.TrimSuffix(line, "\n"))
+	}
+	return exitError
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sluice",
+		Short: "Distributed rate limiting: the server, and the command line that asks it",
+		Long: `Sluice decides how much of something a key may use: a user, an address, a tenant.
+
+"sluice serve" answers over HTTP. "sluice check", "peek" and "reset" ask a server
+or, with --store, a Redis directly.
+
+Exit status: 0 allowed or done, 1 refused, 2 an error.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see %q", err, c.CommandPath()+" --help")
+	})
+	root.AddCommand(newServe(), newCheck(), newPeek(), newReset(), newValidate(), newVersion())
+	return root
+}

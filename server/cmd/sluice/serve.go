@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/sluice-project/sluice/server"
+)
+
+func newServe() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Answer checks over HTTP",
+		Long: `Answers checks over HTTP until it is interrupted or terminated; then requests under
+way end and new ones are refused.
+
+Without --config it serves example policies, api and login, from its own memory.
+The configuration file is read again when it changes and on SIGHUP; a faulty one
+changes nothing. Every flag is also an environment variable, such as SLUICE_STORE
+or SLUICE_LISTEN_HTTP: a flag beats the environment, the environment beats the file.`,
+		Example: `  sluice serve
+  sluice serve --config sluice.yaml --store redis://127.0.0.1:6379
+  SLUICE_LISTEN_HTTP=127.0.0.1:9000 sluice serve`,
+		Args: cobra.NoArgs,
+	}
+	file := c.Flags().String("config", "", "configuration file (default: example policies; SLUICE_CONFIG)")
+	for _, s := range server.Settings() {
+		addSetting(c.Flags(), s)
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if !c.Flags().Changed("config") {
+			*file = os.Getenv("SLUICE_CONFIG")
+		}
+		config := server.Config{
+			File:    *file,
+			Flags:   map[string]string{},
+			Env:     os.Getenv,
+			Logger:  slog.New(slog.NewTextHandler(os.Stderr, nil)),
+			Version: version(),
+		}
+		for _, s := range server.Settings() {
+			if f := c.Flags().Lookup(s.Flag); f.Changed {
+				config.Flags[s.Path] = f.Value.String()
+			}
+		}
+		return serve(config)
+	}
+	return c
+}
+
+// addSetting adds the flag of a setting.
+func addSetting(flags *pflag.FlagSet, s server.Setting) {
+	usage := strings.ToLower(s.Doc[:1]) + strings.TrimSuffix(s.Doc[1:], ".")
+	if s.Default != "" {
+		usage += fmt.Sprintf(" (default %s; %s)", s.Default, s.Env)
+	} else {
+		usage += fmt.Sprintf(" (%s)", s.Env)
+	}
+	flag := flags.VarPF(&settingValue{kind: s.Type}, s.Flag, "", usage)
+	if flag.Value.Type() == "bool" {
+		flag.NoOptDefVal = "true"
+	}
+}
+
+// settingValue is the text of a setting. The server reads it, as it would be read in the file.
+type settingValue struct{ text, kind string }
+
+func (v *settingValue) String() string { return v.text }
+
+func (v *settingValue) Set(text string) error {
+	v.text = text
+	return nil
+}
+
+// Type returns what the help calls the value.
+func (v *settingValue) Type() string {
+	if v.kind == "true or false" {
+		return "bool"
+	}
+	kind, _, _ := strings.Cut(v.kind, ",")
+	return strings.ReplaceAll(kind, " ", "-")
+}
+
+// serve runs a server until the process is told to end. Told a second time, it ends at once.
+func serve(config server.Config) error {
+	s, err := server.New(config)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	reload := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-hangups:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case reload <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return s.Run(ctx, reload)
+}

@@ -1,0 +1,68 @@
+// Package httpapi is the HTTP door: it reads requests, asks the engine and writes what the engine answers, as JSON.
+//
+// It decides nothing about limits, changes no policy and opens no connection. What it refuses by itself are requests
+// that it cannot read with certainty, and administration by anybody who may not be the operator of the machine. It
+// imports the engine, the policies that the engine holds, the core package, and httplimit for what RateLimit header
+// fields and client addresses are; no other door and no store.
+package httpapi
+
+import (
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+
+	"github.com/sluice-project/sluice/engine"
+)
+
+// API is the calls of the door. It is safe for concurrent use.
+type API struct {
+	engine   *engine.Engine
+	metrics  http.Handler
+	options  atomic.Pointer[Options]
+	draining atomic.Bool
+}
+
+// Options are the settings of the door that may change while it is open.
+type Options struct {
+	// TrustedProxies are the networks of the proxies whose word is taken, by authorize, about the address of a client
+	// and about its request. The default is none.
+	TrustedProxies []netip.Prefix
+	// AllowInlineLimits lets every caller bring limits of its own. By default a caller may do so that would be let in
+	// for administration without a token: one on this machine.
+	AllowInlineLimits bool
+	// ReadyRequiresStore makes readyz fail while the store does. By default it answers 200, degraded.
+	ReadyRequiresStore bool
+}
+
+// Address says what is served at one address.
+type Address struct {
+	// Checks are the calls for everybody: check, checks and authorize.
+	Checks bool
+	// Admin are all calls but those, healthz and readyz. It must be set for loopback addresses only, because whoever
+	// reaches the address from this machine is an administrator.
+	Admin bool
+	// Loopback says that the address can be reached from this machine only.
+	Loopback bool
+}
+
+// New returns the door to an engine. Metrics is what answers GET /metrics.
+func New(e *engine.Engine, metrics http.Handler, options Options) *API {
+	a := &API{engine: e, metrics: metrics}
+	a.Configure(options)
+	return a
+}
+
+// Configure replaces the options. Requests under way end by the options that they began with.
+func (a *API) Configure(options Options) { a.options.Store(&options) }
+
+// Drain makes readyz and every call that takes a decision answer 503 from now on. Requests under way end as ever.
+func (a *API) Drain() { a.draining.Store(true) }
+
+// Handler returns what serves the calls of one address; healthz and readyz are served at each.
+func (a *API) Handler(address Address) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := a.serve(w, r, address); err != nil {
+			problemOf(err).write(w)
+		}
+	})
+}

@@ -1,0 +1,206 @@
+package httpapi_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+const authorizeConfig = `
+trusted_proxies: [10.0.0.0/8]
+policies:
+  ip: {key: ip, limits: [1/h]}
+  header: {key: header:X-API-Key, limits: [1/h]}
+  optional: {key: header:X-API-Key, missing: allow, limits: [1/h]}
+  cookie: {key: cookie:session, limits: [1/h]}
+  path: {key: path, limits: [1/h]}
+  method: {key: method, limits: [1/h]}
+  both: {key: [header:A, header:B], limits: [1/h]}
+  shadow: {key: header:A, limits: [1/h], shadow: true}
+  keyless: {limits: [1/h]}
+  closed: {key: ip, limits: [1/h], on_error: deny}
+`
+
+func TestAuthorizeAnswersByStatus(t *testing.T) {
+	t.Parallel()
+	d := open(t, authorizeConfig)
+	for i, method := range []string{"GET", "DELETE"} { // any method will do
+		w := d.send(method, "/v1/authorize/ip", "")
+		if want := []int{200, 429}[i]; w.Code != want {
+			t.Fatalf("request %d is answered %d, want %d", i, w.Code, want)
+		}
+		if got, want := w.Header().Get("RateLimit-Policy"), `"hour";q=1;w=3600`; got != want {
+			t.Errorf("RateLimit-Policy of request %d = %q, want %q", i, got, want)
+		}
+		if got, want := w.Header().Get("RateLimit"), `"hour";r=0;t=3600`; got != want {
+			t.Errorf("RateLimit of request %d = %q, want %q", i, got, want)
+		}
+		if i == 0 {
+			if w.Body.Len() != 0 || w.Header().Get("Retry-After") != "" {
+				t.Errorf("an allowed request has the body %q and Retry-After %q, want neither", w.Body, w.Header().Get("Retry-After"))
+			}
+			continue
+		}
+		if got := w.Header().Get("Retry-After"); got != "3600" {
+			t.Errorf("Retry-After = %q, want 3600", got)
+		}
+		p := d.problem(w)
+		if kind(p) != "quota-exceeded" || len(p.ViolatedPolicies) != 1 || p.ViolatedPolicies[0] != "hour" {
+			t.Errorf("the refusal is %s, want quota-exceeded that hour violates", w.Body)
+		}
+	}
+}
+
+func TestDenyStatus(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]int{
+		"": 429, "?deny_status=403": 403, "?deny_status=401": 401, "?deny_status=499&x=y": 499,
+		"?deny_status=200": 400, "?deny_status=500": 400, "?deny_status=forbidden": 400, "?deny_status=": 400, "?deny_status=403&deny_status=404": 400,
+	} {
+		d := open(t, authorizeConfig)
+		d.send("GET", "/v1/authorize/ip", "")
+		w := d.send("GET", "/v1/authorize/ip"+given, "")
+		if p := d.problem(w); w.Code != want || want == 400 && p.Field != "deny_status" {
+			t.Errorf("a refusal with %q is answered %d %s, want %d", given, w.Code, w.Body, want)
+		}
+		if missing := d.send("GET", "/v1/authorize/header"+given, "").Code; missing != want {
+			t.Errorf("a missing key with %q is answered %d, want %d", given, missing, want)
+		}
+	}
+}
+
+// Each of two requests is the first of its key, or the second is refused, as same says.
+func TestAuthorizeKeys(t *testing.T) {
+	t.Parallel()
+	const proxy, stranger = "Peer: 10.1.2.3:5000", "Peer: 203.0.113.9:5000"
+	type request struct {
+		target  string
+		headers []string
+	}
+	for _, test := range []struct {
+		name string
+		a, b request
+		same bool
+	}{
+		{"address", request{"ip", []string{"Peer: 192.0.2.1:1"}}, request{"ip", []string{"Peer: 192.0.2.1:2"}}, true},
+		{"another address", request{"ip", []string{"Peer: 192.0.2.1:1"}}, request{"ip", []string{"Peer: 192.0.2.2:1"}}, false},
+		{"behind a proxy", request{"ip", []string{proxy, "X-Forwarded-For: 192.0.2.1"}}, request{"ip", []string{proxy, "X-Forwarded-For: 192.0.2.2"}}, false},
+		{"what the client forged", request{"ip", []string{proxy, "X-Forwarded-For: 1.1.1.1, 192.0.2.1"}}, request{"ip", []string{proxy, "X-Forwarded-For: 2.2.2.2, 192.0.2.1"}}, true},
+		{"a stranger's word", request{"ip", []string{stranger, "X-Forwarded-For: 192.0.2.1"}}, request{"ip", []string{stranger, "X-Forwarded-For: 192.0.2.2"}}, true},
+		{"header", request{"header", []string{"X-API-Key: a"}}, request{"header", []string{"x-api-key: a"}}, true},
+		{"another header", request{"header", []string{"X-API-Key: a"}}, request{"header", []string{"X-API-Key: b"}}, false},
+		{"cookie", request{"cookie", []string{"Cookie: session=a; x=y"}}, request{"cookie", []string{"Cookie: session=a"}}, true},
+		{"another cookie", request{"cookie", []string{"Cookie: session=a"}}, request{"cookie", []string{"Cookie: session=b"}}, false},
+		{"policies apart", request{"header", []string{"X-API-Key: a"}}, request{"optional", []string{"X-API-Key: a"}}, false},
+		{"joined without ambiguity", request{"both", []string{"A: x|y", "B: z"}}, request{"both", []string{"A: x", "B: y|z"}}, false},
+
+		{"path appended", request{"path/a/b", nil}, request{"path/a/b?c=d", nil}, true},
+		{"another path", request{"path/a/b", nil}, request{"path/a/c", nil}, false},
+		{"double slash", request{"path/a//b", nil}, request{"path/a/b", nil}, false},
+		{"dots", request{"path/a/../b", nil}, request{"path/b", nil}, false},
+		{"trailing slash", request{"path/a/", nil}, request{"path/a", nil}, false},
+		{"escaped", request{"path/%61", nil}, request{"path/a", nil}, true},
+		{"no path", request{"path", nil}, request{"path/", nil}, true},
+		{"path of the proxy", request{"path", []string{proxy, "X-Forwarded-Uri: /a?b=c"}}, request{"path/a", nil}, true},
+		{"path of nginx", request{"path", []string{proxy, "X-Original-URI: /a"}}, request{"path", []string{proxy, "X-Forwarded-Uri: /a"}}, true},
+		{"a whole URL", request{"path", []string{proxy, "X-Original-URI: https://example.com/a?b"}}, request{"path/a", nil}, true},
+		{"a stranger's path", request{"path", []string{stranger, "X-Forwarded-Uri: /a"}}, request{"path", []string{stranger, "X-Forwarded-Uri: /b"}}, true},
+
+		{"method", request{"method", nil}, request{"method", []string{"X-Forwarded-Method: POST"}}, true},
+		{"method of the proxy", request{"method", []string{proxy}}, request{"method", []string{proxy, "X-Forwarded-Method: POST"}}, false},
+		{"method of ingress-nginx", request{"method", []string{proxy, "X-Original-Method: POST"}}, request{"method", []string{proxy, "X-Forwarded-Method: POST"}}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			d := open(t, authorizeConfig)
+			if w := d.send("GET", "/v1/authorize/"+test.a.target, "", test.a.headers...); w.Code != 200 {
+				t.Fatalf("the first request is answered %d %s, want 200", w.Code, w.Body)
+			}
+			want := 200
+			if test.same {
+				want = 429
+			}
+			w := d.send("GET", "/v1/authorize/"+test.b.target, "", test.b.headers...)
+			if w.Code != want {
+				t.Errorf("the second request is answered %d, want %d: same key = %v", w.Code, want, test.same)
+			}
+		})
+	}
+}
+
+// Where the client can have written one of the headers itself, it must not choose who it is.
+func TestConflictingSources(t *testing.T) {
+	t.Parallel()
+	const proxy = "Peer: 10.1.2.3:5000"
+	for _, test := range []struct {
+		target  string
+		headers []string
+	}{
+		{"path", []string{proxy, "X-Original-URI: /a", "X-Forwarded-Uri: /b"}},
+		{"path", []string{proxy, "X-Forwarded-Uri: /a", "X-Forwarded-Uri: /b"}},
+		{"path/a", []string{proxy, "X-Forwarded-Uri: /b"}},
+		{"method", []string{proxy, "X-Forwarded-Method: GET", "X-Original-Method: POST"}},
+	} {
+		d := open(t, authorizeConfig)
+		w := d.send("GET", "/v1/authorize/"+test.target, "", test.headers...)
+		if w.Code != 400 || kind(d.problem(w)) != "conflicting-source" {
+			t.Errorf("%s with %q is answered %d %s, want 400 conflicting-source", test.target, test.headers, w.Code, w.Body)
+		}
+	}
+}
+
+func TestAuthorizeWithoutKey(t *testing.T) {
+	t.Parallel()
+	d := open(t, authorizeConfig)
+	for _, test := range []struct {
+		policy string
+		status int
+		kind   string // "" for no body
+	}{
+		{"header", 429, "key-missing"},
+		{"cookie", 429, "key-missing"},
+		{"both", 429, "key-missing"},
+		{"optional", 200, ""},
+		{"shadow", 200, ""},
+		{"keyless", 404, "policy-without-key"},
+		{"unknown", 404, "unknown-policy"},
+		{"", 404, "unknown-policy"},
+	} {
+		w := d.send("GET", "/v1/authorize/"+test.policy, "", "X-API-Key: ")
+		if w.Code != test.status || test.kind == "" && w.Body.Len() > 0 || test.kind != "" && kind(d.problem(w)) != test.kind {
+			t.Errorf("policy %q is answered %d %s, want %d %s", test.policy, w.Code, w.Body, test.status, test.kind)
+		}
+		if got := w.Header().Get("RateLimit"); got != "" {
+			t.Errorf("policy %q: RateLimit = %q without a decision, want none", test.policy, got)
+		}
+	}
+}
+
+// A key that is too long is limited all the same, under its hash.
+func TestAuthorizeLongKey(t *testing.T) {
+	t.Parallel()
+	d := open(t, authorizeConfig)
+	long := strings.Repeat("a", 5000)
+	for i, want := range []int{200, 429} {
+		if w := d.send("GET", "/v1/authorize/header", "", "X-API-Key: "+long); w.Code != want {
+			t.Errorf("request %d with a key of 5000 bytes is answered %d %s, want %d", i, w.Code, w.Body, want)
+		}
+	}
+	if w := d.send("GET", "/v1/authorize/header", "", "X-API-Key: "+long+"b"); w.Code != 200 {
+		t.Errorf("another key of 5001 bytes is answered %d, want 200", w.Code)
+	}
+}
+
+func TestAuthorizeWithoutStore(t *testing.T) {
+	t.Parallel()
+	d := openTo(t, failing{errors.New("redis: gone")}, authorizeConfig)
+	for policy, want := range map[string]int{"ip": 200, "closed": 429} {
+		w := d.send("GET", "/v1/authorize/"+policy, "")
+		if w.Code != want || want == 429 && kind(d.problem(w)) != "undecided" {
+			t.Errorf("policy %s without a store is answered %d %s, want %d", policy, w.Code, w.Body, want)
+		}
+	}
+	if w := d.send("GET", "/v1/authorize/closed?deny_status=403", ""); w.Code != 403 {
+		t.Errorf("deny_status=403 without a store is answered %d, want 403", w.Code)
+	}
+}

@@ -1,0 +1,189 @@
+package httpapi
+
+import (
+	"encoding/base64"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/sluice-project/sluice"
+)
+
+const (
+	// maxBody is the longest body that is read, in bytes.
+	maxBody = 1 << 20
+	// maxChecks is how many checks one call can hold.
+	maxChecks = 1000
+)
+
+// readBody returns the body of a request that is to be JSON.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if err := wantJSON(r); err != nil {
+		return nil, err
+	}
+	var (
+		body []byte
+		err  error
+		long *http.MaxBytesError
+	)
+	if r.ContentLength <= maxBody {
+		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	}
+	switch {
+	case r.ContentLength > maxBody, errors.As(err, &long):
+		return nil, newProblem(bodyTooLarge, "the body has more than %d bytes; a key has at most %d, and %d checks go in one call",
+			maxBody, sluice.MaxKeyBytes, maxChecks)
+	case err != nil:
+		return nil, newProblem(malformedBody, "the body could not be read: %s", err)
+	}
+	return body, nil
+}
+
+// wantJSON refuses a body that says it is something else. One that says nothing is let pass, and so is what curl says
+// of every body unless told otherwise; but not from a page in a browser, which may send such bodies to servers of others
+// without asking them first.
+func wantJSON(r *http.Request) error {
+	text := r.Header.Get("Content-Type")
+	media, _, err := mime.ParseMediaType(text)
+	switch {
+	case err == nil && media == "application/json":
+		return nil
+	case text == "" || err == nil && media == "application/x-www-form-urlencoded":
+		if r.Header.Get("Origin") == "" {
+			return nil
+		}
+	}
+	return newProblem(notJSON, "the Content-Type is %.64q; send application/json", text)
+}
+
+// checkBody is what a check says, as far as it was said.
+type checkBody struct {
+	policy    *string
+	namespace *string
+	limits    []sluice.Limit // nil where there are none; empty where they are an empty list
+	key       *string        // any bytes
+	cost      int64          // 1 unless said
+}
+
+// parseCheck reads the body of a check.
+func parseCheck(body []byte) (checkBody, error) {
+	p := newBodyParser(body)
+	c, err := p.check()
+	if err != nil {
+		return checkBody{}, err
+	}
+	return c, p.end()
+}
+
+// parseChecks reads the body of several checks, none of which brings limits of its own.
+func parseChecks(body []byte) (checks []checkBody, err error) {
+	p := newBodyParser(body)
+	found := false
+	err = p.object("checks", func(name string) (known bool, err error) {
+		if name != "checks" {
+			return false, nil
+		}
+		found = true
+		return true, p.list(func() error {
+			if len(checks) == maxChecks {
+				return newFault(invalidValue, "checks", "there are more than %d; send the others in another call", maxChecks)
+			}
+			c, err := p.check()
+			if err == nil && c.limits != nil {
+				err = p.faultIn("limits", "a caller's own limits go to /v1/check, one check a call")
+			}
+			checks = append(checks, c)
+			return err
+		})
+	})
+	if err == nil && !found {
+		err = p.faultIn("checks", `it is missing; send {"checks":[{"policy":"api","key":"alice"}]}`)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return checks, p.end()
+}
+
+const checkFields = "policy, namespace, limits, key, key_base64 and cost"
+
+func (p *bodyParser) check() (checkBody, error) {
+	c := checkBody{cost: 1}
+	keys := 0
+	err := p.object(checkFields, func(name string) (known bool, err error) {
+		switch name {
+		case "policy":
+			c.policy, err = p.text()
+		case "namespace":
+			c.namespace, err = p.text()
+		case "limits":
+			c.limits = []sluice.Limit{}
+			err = p.list(func() error {
+				if len(c.limits) == sluice.MaxLimits {
+					return p.fault(invalidValue, "there are more than %d; at most so many can be charged together", sluice.MaxLimits)
+				}
+				l, err := p.limit()
+				c.limits = append(c.limits, l)
+				return err
+			})
+		case "key":
+			c.key, err = p.text()
+			keys++
+		case "key_base64":
+			c.key, err = p.base64()
+			keys++
+		case "cost":
+			c.cost, err = p.integer()
+		default:
+			return false, nil
+		}
+		return true, err
+	})
+	switch {
+	case err != nil:
+	case c.policy == nil && c.limits == nil:
+		err = p.faultIn("policy", `it is missing; name a policy, or give limits of your own, as in "limits":["5/15m"]`)
+	case c.policy != nil && c.limits != nil:
+		err = p.faultIn("limits", "they cannot be given beside a policy, which has its own: leave out one of the two")
+	case c.policy != nil && c.namespace != nil:
+		err = p.faultIn("namespace", "it goes with limits of your own, not with a policy: leave it out")
+	case keys == 0:
+		err = p.faultIn("key", "it is missing; say who is limited, as in \"key\":\"alice\", or in key_base64 where that is no UTF-8")
+	case keys == 2:
+		err = p.faultIn("key_base64", "it cannot be given beside key: leave out one of the two")
+	}
+	return c, err
+}
+
+func (p *bodyParser) base64() (*string, error) {
+	text, err := p.text()
+	if err != nil {
+		return nil, err
+	}
+	key, err := decodeBase64(*text)
+	if err != nil {
+		return nil, p.fault(invalidValue, "it is not Base64: %s", err)
+	}
+	return &key, nil
+}
+
+func (p *bodyParser) limit() (sluice.Limit, error) {
+	text, err := p.text()
+	if err != nil {
+		return sluice.Limit{}, err
+	}
+	l, err := sluice.ParseLimit(*text)
+	if invalid := (*sluice.InvalidError)(nil); errors.As(err, &invalid) {
+		return l, p.fault(invalidValue, "%s", invalid.Problem)
+	}
+	return l, err
+}
+
+// decodeBase64 reads both alphabets of RFC 4648, so that a key can stand in a URL, with or without padding.
+func decodeBase64(text string) (string, error) {
+	text = strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(text), "=")
+	key, err := base64.RawStdEncoding.Strict().DecodeString(text)
+	return string(key), err
+}

@@ -1,0 +1,42 @@
+package httpapi
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// notLocal says why a request that came to a loopback address may all the same not be from the operator of this
+// machine; "" where nothing says so. A proxy on this machine passes on what strangers ask, and says so in Forwarded,
+// X-Forwarded-* or Via. A page in a browser on this machine asks what its author wants, and the browser says so in
+// Origin, or in Host where the author made his own name resolve to a loopback address.
+func notLocal(r *http.Request) string {
+	if !loopbackHost(r.Host) {
+		return fmt.Sprintf("the request's Host %.64q is not a loopback address or localhost", r.Host)
+	}
+	for name := range r.Header {
+		switch {
+		case name == "Origin":
+			return "the request has the header Origin, which a browser sends for a page"
+		case name == "Forwarded", name == "Via", strings.HasPrefix(name, "X-Forwarded-"):
+			return fmt.Sprintf("the request has the header %.64s, which a proxy sends for somebody else", name)
+		}
+	}
+	return ""
+}
+
+// loopbackHost reports whether a Host is localhost or a loopback address, with or without a port.
+func loopbackHost(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	} else {
+		host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}

@@ -1,0 +1,196 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/redis/rueidis"
+	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/store/redisstore"
+)
+
+// reconnectTime is how long lies between two attempts to reach a Redis that has not been reached yet.
+const reconnectTime = time.Second
+
+// redis is a store in Redis that need not be there when the server starts. Until it has been reached for the first time
+// every call is answered at once with the reason; from then on the client reconnects by itself.
+type redis struct {
+	option rueidis.ClientOption
+	config redisstore.Config
+	where  string // the URL without user and password
+	logger *slog.Logger
+
+	store  atomic.Pointer[redisstore.Store] // nil until it has been reached
+	reason atomic.Pointer[error]            // why it has not
+	tried  chan struct{}                    // closed after the first attempt
+}
+
+func newRedis(address string, config redisstore.Config, logger *slog.Logger) (*redis, error) {
+	option, err := redisstore.ClientOption(address)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	r := &redis{option: option, config: config, where: withoutUser(address), logger: logger, tried: make(chan struct{})}
+	connecting := errors.New("the first attempt to connect is under way")
+	r.reason.Store(&connecting)
+	return r, nil
+}
+
+// Connect returns a store in the Redis at a URL, and what closes its connections. The error says what is wrong without
+// the user and the password of the URL. It does not return before the client's own timeout has passed for a Redis that
+// does not answer.
+func Connect(address string, config redisstore.Config) (store *redisstore.Store, closeStore func(), err error) {
+	r, err := newRedis(address, config, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := r.connect()
+	if err != nil {
+		return nil, nil, fmt.Errorf("store %s: %w", r.where, err)
+	}
+	return c.store, c.client.Close, nil
+}
+
+// connection is a store that has been reached.
+type connection struct {
+	client rueidis.Client
+	store  *redisstore.Store
+}
+
+// connect makes one attempt. It knows no context and ends by the timeouts of the client.
+func (r *redis) connect() (connection, error) {
+	client, err := rueidis.NewClient(r.option)
+	if err != nil {
+		return connection{}, explain(err)
+	}
+	store, err := redisstore.New(client, r.config)
+	if err != nil {
+		client.Close()
+		return connection{}, err
+	}
+	return connection{client, store}, nil
+}
+
+// connectUntil is connect, but it returns when ctx ends; what is reached after that is closed again.
+func (r *redis) connectUntil(ctx context.Context) (connection, error) {
+	type attempt struct {
+		connection
+		err error
+	}
+	attempts := make(chan attempt, 1)
+	go func() {
+		c, err := r.connect()
+		attempts <- attempt{c, err}
+	}()
+	select {
+	case a := <-attempts:
+		return a.connection, a.err
+	case <-ctx.Done():
+		go func() {
+			if late := <-attempts; late.err == nil {
+				late.client.Close()
+			}
+		}()
+		return connection{}, ctx.Err()
+	}
+}
+
+// run connects, and tries again until it has.
+func (r *redis) run(ctx context.Context) {
+	first := sync.OnceFunc(func() { close(r.tried) })
+	for last := ""; ctx.Err() == nil; {
+		c, err := r.connectUntil(ctx)
+		if err == nil {
+			r.store.Store(c.store)
+			r.logger.Info("connected to the store", "store", r.where)
+			first()
+			<-ctx.Done()
+			c.client.Close()
+			return
+		}
+		r.reason.Store(&err)
+		if err.Error() != last && ctx.Err() == nil {
+			last = err.Error()
+			r.logger.Error("the store cannot be reached; trying on", "store", r.where, "every", reconnectTime, "error", err)
+		}
+		first()
+		select {
+		case <-time.After(reconnectTime):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (r *redis) wait(ctx context.Context, most time.Duration) {
+	select {
+	case <-r.tried:
+	case <-ctx.Done():
+	case <-time.After(most):
+	}
+}
+
+// Check implements [sluice.Store].
+func (r *redis) Check(ctx context.Context, req sluice.Request) (sluice.Decision, error) {
+	if store := r.store.Load(); store != nil {
+		return store.Check(ctx, req)
+	}
+	return sluice.Decision{}, r.notConnected()
+}
+
+// CheckAll implements [sluice.Store].
+func (r *redis) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Result {
+	if store := r.store.Load(); store != nil {
+		return store.CheckAll(ctx, reqs)
+	}
+	results := make([]sluice.Result, len(reqs))
+	err := r.notConnected()
+	for i := range results {
+		results[i].Err = err
+	}
+	return results
+}
+
+// Reset implements [sluice.Store].
+func (r *redis) Reset(ctx context.Context, policy, key string) error {
+	if store := r.store.Load(); store != nil {
+		return store.Reset(ctx, policy, key)
+	}
+	return r.notConnected()
+}
+
+func (r *redis) notConnected() error {
+	return fmt.Errorf("store %s: %w: %w", r.where, sluice.ErrNotSent, *r.reason.Load())
+}
+
+// explain adds to an error of connecting what would be right.
+func explain(err error) error {
+	text := err.Error()
+	timeout := net.Error(nil)
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w: start Redis there, or give the address where it listens", err)
+	case strings.Contains(text, "WRONGPASS"), strings.Contains(text, "NOAUTH"), strings.Contains(text, "invalid password"):
+		return fmt.Errorf("it refuses the user or the password: give those of an ACL user, as in redis://user:password@host:6379 (%w)", err)
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return fmt.Errorf("nothing answers there: give the address where Redis listens, and see that no firewall is in between (%w)", err)
+	}
+	return err
+}
+
+// withoutUser returns a URL without its user, password and query.
+func withoutUser(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "at a URL that cannot be read"
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}

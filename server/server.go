@@ -1,0 +1,246 @@
+// Package server is a process that answers checks: it reads the configuration, opens the store and the doors, and stops
+// them in order.
+//
+// It wires and decides nothing: what a check is answered is the engine's business, how it is asked that of the doors, such
+// as httpapi. It imports all of them, and is imported by cmd only.
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/engine"
+	"github.com/sluice-project/sluice/policy"
+	"github.com/sluice-project/sluice/policy/filesource"
+	"github.com/sluice-project/sluice/server/httpapi"
+	"github.com/sluice-project/sluice/server/telemetry"
+)
+
+// Config says where a [Server] finds its settings. The zero Config serves the embedded store with example policies.
+type Config struct {
+	// File is the path of the configuration file. The default is none: example policies are served.
+	File string
+	// Flags are the settings that the command line gives, by their paths in the file, such as "listen.http". The default
+	// is none.
+	Flags map[string]string
+	// Env returns an environment variable, "" where there is none. By default there is none.
+	Env func(name string) string
+	// Logger is told what becomes of the process, never of single checks, and is told no key and no password. The
+	// default discards.
+	Logger *slog.Logger
+	// Version is the version of the binary. The default is "".
+	Version string
+}
+
+const (
+	// drainTime is how long requests under way have to end when the server stops.
+	drainTime = 10 * time.Second
+	// connectTime is how long the start waits for the store before it answers checks without it.
+	connectTime = 2 * time.Second
+	// probeTime is how long lies between two looks at whether the store answers.
+	probeTime = time.Second
+)
+
+// Server is one process that answers checks.
+type Server struct {
+	config    Config
+	logger    *slog.Logger
+	started   *filesource.File // the settings at the start
+	engine    *engine.Engine
+	api       *httpapi.API
+	telemetry *telemetry.Telemetry
+	store     backend
+	doors     []door
+}
+
+// New reads the configuration and listens; [Server.Run] answers. The error says everything that is wrong with the
+// configuration, or which address cannot be listened on.
+func New(config Config) (*Server, error) {
+	if config.Env == nil {
+		config.Env = func(string) string { return "" }
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	settings, err := config.read()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{config: config, logger: config.Logger, started: settings, telemetry: telemetry.New(config.Version)}
+	if s.store, err = openStore(settings, s.logger, s.telemetry); err != nil {
+		return nil, err
+	}
+	s.engine = engine.New(s.store, engine.Config{Logger: s.logger, Observer: s.telemetry.Observe})
+	s.api = httpapi.New(s.engine, s.telemetry.Handler(), httpapi.Options{})
+	if err := s.load(settings); err != nil {
+		return nil, err
+	}
+	addresses, err := places(settings.Listen)
+	if err != nil {
+		return nil, err
+	}
+	if config.File == "" {
+		s.logger.Info("there is no configuration file; serving the policies of example.yaml", "policies", len(settings.Policies))
+	}
+	s.doors, err = open(addresses)
+	return s, err
+}
+
+// Validate reports what would keep a server from starting with a configuration file that has no faults in itself.
+func Validate(file *filesource.File) error {
+	_, err := places(file.Listen)
+	return err
+}
+
+// Addr returns the address that a setting's door listens on, "listen.http" or "listen.admin"; nil where it has none.
+func (s *Server) Addr(setting string) net.Addr {
+	for _, d := range s.doors {
+		if d.setting == setting {
+			return d.net.Addr()
+		}
+	}
+	return nil
+}
+
+// Run answers until ctx ends. Then it refuses what is new, gives requests under way 10 seconds to end, and returns nil.
+// The configuration file is read again when it changes and when something comes from reload.
+func (s *Server) Run(ctx context.Context, reload <-chan struct{}) error {
+	running, stop := context.WithCancel(context.WithoutCancel(ctx)) // the store is needed until the last request has ended
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer stop()
+	group.Go(func() { s.store.run(running) })
+	s.store.wait(ctx, connectTime)
+	s.probe(ctx)
+	group.Go(func() { s.probeOften(running) })
+	group.Go(func() { s.watch(ctx, reload) })
+
+	failed := make(chan error, len(s.doors))
+	servers := make([]*http.Server, len(s.doors))
+	for i, d := range s.doors {
+		servers[i] = s.newHTTPServer(d)
+		group.Go(func() { failed <- servers[i].Serve(d.net) })
+		s.logger.Info("listening", "setting", d.setting, "address", d.net.Addr().String(), "checks", d.serves.Checks, "administration", d.serves.Admin)
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	s.drain(servers)
+	return err
+}
+
+func (s *Server) newHTTPServer(d door) *http.Server {
+	return &http.Server{
+		Handler:           s.api.Handler(d.serves),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second, // a body is at most 1 MiB
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10, // a key of 4096 bytes, escaped in a URL, is 12 KiB
+		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
+	}
+}
+
+// drain ends the servers: they listen no more, and requests under way have drainTime to end.
+func (s *Server) drain(servers []*http.Server) {
+	s.logger.Info("stopping; requests under way end, new ones are refused", "within", drainTime)
+	s.api.Drain()
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	var group sync.WaitGroup
+	for _, server := range servers {
+		group.Go(func() {
+			if err := server.Shutdown(ctx); err != nil {
+				s.logger.Warn("requests under way were cut off", "error", err)
+				_ = server.Close() // what it could not end is gone
+			}
+		})
+	}
+	group.Wait()
+	s.logger.Info("stopped")
+}
+
+// probeOften looks once probeTime whether the store answers, so that a server that nobody asks knows too.
+func (s *Server) probeOften(ctx context.Context) {
+	ticker := time.NewTicker(probeTime)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			s.probe(ctx)
+		}
+	}
+}
+
+// probe looks at a key that nobody uses: the way of every check, and nothing is written. The engine notes how it ends.
+func (s *Server) probe(ctx context.Context) {
+	limits := []sluice.Limit{sluice.PerSecond(1)}
+	_, _ = s.engine.CheckInline(ctx, engine.Inline{Namespace: "probe", Limits: limits, Key: "probe", Cost: 1, Peek: true})
+}
+
+// watch reads the configuration file again when it changes or somebody asks for it, until ctx ends.
+func (s *Server) watch(ctx context.Context, reload <-chan struct{}) {
+	if s.config.File != "" {
+		_ = filesource.Watch(ctx, s.config.File, reload, s.apply, s.refuse) // it ends with ctx
+		return
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-reload:
+			s.logger.Warn("there is no configuration file to read again; start with --config FILE to have one")
+		}
+	}
+}
+
+// apply takes over what the configuration file says now, as far as a running server can.
+func (s *Server) apply(file *filesource.File) {
+	settings, err := s.config.override(file)
+	if err == nil {
+		err = Validate(settings)
+	}
+	if err == nil {
+		err = s.load(settings)
+	}
+	if err != nil {
+		s.refuse(err)
+		return
+	}
+	s.telemetry.Loaded(nil)
+	s.logger.Info("configuration loaded", "file", s.config.File, "policies", len(settings.Policies))
+	if changed := needRestart(s.started, settings); len(changed) > 0 {
+		s.logger.Warn("some settings have changed that hold from the next start on", "settings", changed)
+	}
+}
+
+// refuse leaves everything as it was.
+func (s *Server) refuse(err error) {
+	s.telemetry.Loaded(err)
+	s.logger.Error("the configuration is refused, the one before stays in force", "file", s.config.File, "error", err)
+}
+
+// load swaps the policies and those settings that a running server can change.
+func (s *Server) load(settings *filesource.File) error {
+	snapshot, err := policy.NewSnapshot(settings.Policies)
+	if err != nil {
+		return fmt.Errorf("policies: %w", err)
+	}
+	s.engine.Swap(snapshot)
+	s.api.Configure(httpapi.Options{
+		TrustedProxies:     settings.TrustedProxies,
+		AllowInlineLimits:  settings.AllowInlineLimits,
+		ReadyRequiresStore: settings.ReadyRequiresStore,
+	})
+	return nil
+}

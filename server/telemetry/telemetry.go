@@ -1,0 +1,125 @@
+// Package telemetry is what operators can measure: counters and times for Prometheus, in a registry of its own.
+//
+// It names no key, and no label has a value that a caller can make up: policies are those of the configuration, and all
+// limits that callers bring along count as one. It is told by the engine and the server what happens, and asks them
+// nothing. It imports the engine and the core package.
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/engine"
+)
+
+// InlineLabel is the policy label of all limits that callers bring along; no policy can have such a name.
+const InlineLabel = "~inline"
+
+// Telemetry counts what a server does. It is safe for concurrent use.
+type Telemetry struct {
+	registry  *prometheus.Registry
+	decisions *prometheus.CounterVec
+	store     prometheus.Histogram
+	errors    *prometheus.CounterVec
+	loads     *prometheus.CounterVec
+}
+
+// New returns telemetry in which nothing has happened yet. The version is that of the binary.
+func New(version string) *Telemetry {
+	t := &Telemetry{
+		registry: prometheus.NewRegistry(),
+		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_decisions_total",
+			Help: "Checks by policy and outcome: allowed, denied, shadow_denied (would be denied, but for shadow: true), " +
+				"failed (the store's error was the answer). Limits that callers bring along are the policy " + InlineLabel + ".",
+		}, []string{"policy", "outcome"}),
+		store: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "sluice_store_duration_seconds",
+			Help:    "How long the store took for a check or a look at a key; for one of several in a call, how long it took for them all.",
+			Buckets: []float64{10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 250e-3, 1},
+		}),
+		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_store_errors_total",
+			Help: "Checks and looks that the store did not answer, by whether something may have been charged: no or maybe.",
+		}, []string{"charged"}),
+		loads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_config_loads_total",
+			Help: "Times the configuration file was read, at the start, when it changed or on SIGHUP, by result: applied or refused.",
+		}, []string{"result"}),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "sluice_build_info",
+		Help:        "Always 1; the labels say which binary this is.",
+		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
+	})
+	build.Set(1)
+	for _, charged := range []string{chargedNo, chargedMaybe} {
+		t.errors.WithLabelValues(charged)
+	}
+	for _, result := range []string{loadApplied, loadRefused} {
+		t.loads.WithLabelValues(result)
+	}
+	t.registry.MustRegister(t.decisions, t.store, t.errors, t.loads, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return t
+}
+
+// The values of the labels, so that a series is there before the first time.
+const (
+	chargedNo, chargedMaybe  = "no", "maybe"
+	loadApplied, loadRefused = "applied", "refused"
+)
+
+// Handler answers with everything measured, in Prometheus's text format.
+func (t *Telemetry) Handler() http.Handler {
+	return promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{})
+}
+
+// Observe counts one check or peek; it is the engine's observer.
+func (t *Telemetry) Observe(_ context.Context, o engine.Observation) {
+	t.store.Observe(o.Elapsed.Seconds())
+	switch {
+	case errors.Is(o.Err, sluice.ErrUncertain):
+		t.errors.WithLabelValues(chargedMaybe).Inc()
+	case o.Err != nil:
+		t.errors.WithLabelValues(chargedNo).Inc()
+	}
+	if o.Peek {
+		return
+	}
+	policy := o.Policy
+	if policy == "" {
+		policy = InlineLabel
+	}
+	t.decisions.WithLabelValues(policy, o.Outcome.String()).Inc()
+}
+
+// Loaded counts a configuration file that was read; err is why it was refused.
+func (t *Telemetry) Loaded(err error) {
+	result := loadApplied
+	if err != nil {
+		result = loadRefused
+	}
+	t.loads.WithLabelValues(result).Inc()
+}
+
+// Keys measures an embedded store: how many keys it holds, and how many it dropped although their state still meant
+// something. It is called once; both functions are called at each look at the metrics.
+func (t *Telemetry) Keys(held, evicted func() int64) {
+	t.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_keys",
+			Help: "Keys that the embedded store holds. Redis tells its own number.",
+		}, func() float64 { return float64(held()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "sluice_keys_evicted_total",
+			Help: "Keys that the embedded store dropped for lack of room although they were not used up: their limits began anew.",
+		}, func() float64 { return float64(evicted()) }),
+	)
+}

@@ -1,0 +1,80 @@
+package telemetry_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/engine"
+	"github.com/sluice-project/sluice/server/telemetry"
+)
+
+// series returns the lines of the metrics that begin with a prefix.
+func series(t *telemetry.Telemetry, prefix string) []string {
+	w := httptest.NewRecorder()
+	t.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	var lines []string
+	for line := range strings.Lines(w.Body.String()) {
+		if strings.HasPrefix(line, prefix) {
+			lines = append(lines, strings.TrimSpace(line))
+		}
+	}
+	return lines
+}
+
+func TestObserve(t *testing.T) {
+	t.Parallel()
+	m := telemetry.New("v1.2.3")
+	for _, o := range []engine.Observation{
+		{Policy: "api", Outcome: engine.Allowed, Elapsed: time.Millisecond},
+		{Policy: "api", Outcome: engine.Allowed, Elapsed: time.Millisecond},
+		{Policy: "api", Outcome: engine.Denied},
+		{Policy: "api", Outcome: engine.Denied, Peek: true},
+		{Policy: "login", Outcome: engine.Allowed, Err: fmt.Errorf("redis: %w", sluice.ErrUncertain)},
+		{Outcome: engine.Failed, Err: errors.New("redis: gone")},
+	} {
+		m.Observe(t.Context(), o)
+	}
+	m.Loaded(nil)
+	m.Loaded(errors.New("a fault"))
+	m.Loaded(errors.New("a fault"))
+	m.Keys(func() int64 { return 7 }, func() int64 { return 2 })
+
+	for _, want := range []string{
+		`sluice_decisions_total{outcome="allowed",policy="api"} 2`,
+		`sluice_decisions_total{outcome="denied",policy="api"} 1`,
+		`sluice_decisions_total{outcome="allowed",policy="login"} 1`,
+		`sluice_decisions_total{outcome="failed",policy="~inline"} 1`,
+		`sluice_store_errors_total{charged="maybe"} 1`,
+		`sluice_store_errors_total{charged="no"} 1`,
+		`sluice_store_duration_seconds_count 6`,
+		`sluice_config_loads_total{result="applied"} 1`,
+		`sluice_config_loads_total{result="refused"} 2`,
+		`sluice_keys 7`,
+		`sluice_keys_evicted_total 2`,
+	} {
+		if got := series(m, want); len(got) != 1 {
+			name, _, _ := strings.Cut(want, "{")
+			t.Errorf("the metrics lack %s; they have %q", want, series(m, name))
+		}
+	}
+	if got := series(m, "sluice_build_info"); len(got) != 1 || !strings.Contains(got[0], `version="v1.2.3"`) {
+		t.Errorf("build info = %q, want version v1.2.3", got)
+	}
+}
+
+// All limits that callers bring along are one series, in whatever namespaces.
+func TestCallersGrowNoLabel(t *testing.T) {
+	t.Parallel()
+	m := telemetry.New("")
+	for range 1000 {
+		m.Observe(t.Context(), engine.Observation{Outcome: engine.Allowed})
+	}
+	if got := series(m, "sluice_decisions_total"); len(got) != 1 {
+		t.Errorf("1000 inline checks made %d series, want 1: %.200q", len(got), got)
+	}
+}
