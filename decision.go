@@ -86,9 +86,9 @@ type Decision struct {
 	ResetAfter time.Duration
 
 	policy   *Policy
+	outcomes [inlineOutcomes]outcome
+	more     *[MaxLimits - inlineOutcomes]outcome
 	count    int
-	outcomes [inlineOutcomes]Outcome
-	more     []Outcome
 }
 
 // inlineOutcomes is how many limits a decision carries without allocating.
@@ -98,10 +98,17 @@ const inlineOutcomes = 3
 type Outcome struct {
 	// Allowed says whether this limit had room.
 	Allowed bool
-	// Remaining, RetryAfter and ResetAfter are those of [Decision], for this limit alone.
+	// Remaining, RetryAfter and ResetAfter are those of [Decision], for this limit alone. RetryAfter is more than 0
+	// exactly where the limit had no room.
 	Remaining  int64
 	RetryAfter time.Duration
 	ResetAfter time.Duration
+}
+
+// outcome is an [Outcome] in fewer bytes: decisions are copied often.
+type outcome struct {
+	remaining              int64
+	retryAfter, resetAfter time.Duration
 }
 
 // LimitDecision is what a decision says of one limit.
@@ -126,9 +133,12 @@ func (d *Decision) Add(o Outcome) {
 	d.RetryAfter = max(d.RetryAfter, o.RetryAfter)
 	d.ResetAfter = max(d.ResetAfter, o.ResetAfter)
 	if d.count < inlineOutcomes {
-		d.outcomes[d.count] = o
+		d.outcomes[d.count] = outcome{o.Remaining, o.RetryAfter, o.ResetAfter}
 	} else {
-		d.more = append(d.more, o)
+		if d.more == nil {
+			d.more = new([MaxLimits - inlineOutcomes]outcome)
+		}
+		d.more[d.count-inlineOutcomes] = outcome{o.Remaining, o.RetryAfter, o.ResetAfter}
 	}
 	d.count++
 }
@@ -138,7 +148,8 @@ func (d *Decision) Add(o Outcome) {
 func (d Decision) Limits() []LimitDecision {
 	all := make([]LimitDecision, d.count)
 	for i := range all {
-		all[i] = LimitDecision{Limit: d.policy.Limits[i], Outcome: d.outcome(i)}
+		o := d.outcome(i)
+		all[i] = LimitDecision{d.policy.Limits[i], Outcome{o.retryAfter == 0, o.remaining, o.retryAfter, o.resetAfter}}
 	}
 	return all
 }
@@ -147,7 +158,7 @@ func (d Decision) Limits() []LimitDecision {
 func (d Decision) DeniedBy() []string {
 	var names []string
 	for i := range d.count {
-		if !d.outcome(i).Allowed {
+		if d.outcome(i).retryAfter > 0 {
 			names = append(names, d.policy.Limits[i].Name())
 		}
 	}
@@ -171,7 +182,7 @@ func (d Decision) String() string {
 	return fmt.Sprintf("refused by %v: retry in %s, remaining %d", d.DeniedBy(), d.RetryAfter, d.Remaining)
 }
 
-func (d *Decision) outcome(i int) Outcome {
+func (d *Decision) outcome(i int) outcome {
 	if i < inlineOutcomes {
 		return d.outcomes[i]
 	}

@@ -15,180 +15,128 @@ import (
 	"github.com/sluice-project/sluice"
 )
 
-// State is what one limit remembers of one key. The zero State is a key that was never seen. What the fields mean
+// state is what one limit remembers of one key. The zero state is a key that was never seen. What the fields mean
 // depends on the algorithm of the limit that wrote them, see the file of each.
-type State struct {
-	at   int64 // an instant in ticks
+type state struct {
+	at   int64 // an instant in ticks; of a sliding window, how many admissions at the front of the log are dead
 	used int64 // units
 	prev int64 // units of the window before (sliding-counter)
-	log  admissions
-}
-
-// numbers are those of a limit, in the units of the arithmetic.
-type numbers struct {
-	algorithm sluice.Algorithm
-	aligned   bool
-	count     int64
-	capacity  int64
-	period    int64 // ticks
-}
-
-func numbersOf(l *sluice.Limit) numbers {
-	return numbers{
-		algorithm: l.Algorithm(),
-		aligned:   l.Aligned(),
-		count:     l.Count(),
-		capacity:  l.Capacity(),
-		period:    int64(l.Period() / time.Microsecond),
-	}
+	log  *log  // of a sliding window, nil before its first admission
 }
 
 // fresh reports whether the state is that of a key never seen.
-func (s *State) fresh() bool { return s.used == 0 && s.prev == 0 }
+func (s *state) fresh() bool { return s.used == 0 && s.prev == 0 }
 
-// advance brings the state from when it was written to now, without asking for anything. It reports whether the state
-// came from so far ahead that it was replaced by "all used now": then it must be stored whatever the answer is, or it
-// would move on with every look.
-func (s *State) advance(n numbers, now int64) (replaced bool) {
+// advance brings the state from when it was written to now, without asking for anything. It returns the whole units
+// that count as used at now, rounded up. It reports whether the state came from so far ahead that it was replaced by
+// "all used now": then it must be stored whatever the answer is, or it would move on with every look.
+func (s *state) advance(l *sluice.Limit, now int64) (used int64, replaced bool) {
 	if s.fresh() {
-		return false
+		return 0, false
 	}
-	if s.instant(n)-now > n.period {
-		s.spend(n, now, n.capacity)
-		return true
+	if s.instant(l)-now > period(l) {
+		s.spend(l, now, l.Capacity())
+		return l.Capacity(), true
 	}
-	switch n.algorithm {
+	switch l.Algorithm() {
 	case sluice.TokenBucket:
-		s.advanceBucket(n, now)
+		used = s.advanceBucket(l, now)
 	case sluice.SlidingWindow:
-		s.advanceLog(n, now)
+		used = s.advanceLog(l, now)
 	case sluice.FixedWindow:
-		s.advanceWindow(n, now)
-	case sluice.SlidingCounter:
-		s.advanceCounter(n, now)
+		used = s.advanceWindow(l, now)
+	default:
+		used = s.advanceCounter(l, now)
 	}
-	if s.fresh() {
-		*s = State{log: s.log.emptied()}
+	if used == 0 {
+		s.used, s.prev = 0, 0
 	}
-	return false
+	return used, false
 }
 
 // instant is where a state stands in time, to see whether it comes from ahead.
-func (s *State) instant(n numbers) int64 {
-	if n.algorithm == sluice.SlidingWindow {
+func (s *state) instant(l *sluice.Limit) int64 {
+	if l.Algorithm() == sluice.SlidingWindow {
 		return s.log.newest().at
 	}
 	return s.at
 }
 
 // spend replaces the state by one in which so many units are used at now.
-func (s *State) spend(n numbers, now, units int64) {
-	*s = State{log: s.log.emptied()}
+func (s *state) spend(l *sluice.Limit, now, units int64) {
+	*s = state{log: s.log}
 	if units > 0 {
-		s.take(n, now, units)
+		s.take(l, now, units)
 	}
 }
 
-// take charges units, of a state that was advanced to now.
-func (s *State) take(n numbers, now, units int64) {
-	switch n.algorithm {
-	case sluice.TokenBucket:
-		s.takeBucket(now, units)
-	case sluice.SlidingWindow:
-		s.takeLog(n, now, units)
-	case sluice.FixedWindow, sluice.SlidingCounter:
-		if s.fresh() {
-			s.at = windowStart(n, now)
-		}
-		s.used += units
-	}
-}
-
-// usedAt returns the whole units that count as used, rounded up, of a state that was advanced to now.
-func (s *State) usedAt(n numbers, now int64) int64 {
+// take charges units, of a state that was advanced to now. As many more count as used then.
+func (s *state) take(l *sluice.Limit, now, units int64) {
 	switch {
+	case l.Algorithm() == sluice.SlidingWindow:
+		s.takeLog(l, now, units)
 	case s.fresh():
-		return 0
-	case n.algorithm == sluice.TokenBucket:
-		return s.used - earned(n, s.at, now)
-	case n.algorithm == sluice.SlidingCounter:
-		return s.used + s.weighted(n, now)
-	default:
-		return s.used
+		s.at = now
+		if l.Aligned() || l.Algorithm() == sluice.SlidingCounter {
+			s.at = now - now%period(l)
+		}
 	}
-}
-
-// fits reports whether a cost fits into a state that was advanced to now.
-func (s *State) fits(n numbers, now, cost int64) bool {
-	return cost <= n.capacity-s.usedAt(n, now)
-}
-
-// outcome says what the limit tells the caller; charged says that the cost is already in the state.
-func (s *State) outcome(n numbers, now, cost int64, charged bool) sluice.Outcome {
-	o := sluice.Outcome{
-		Allowed:    charged || s.fits(n, now, cost),
-		Remaining:  max(0, n.capacity-s.usedAt(n, now)),
-		ResetAfter: wait(s.resetAt(n), now),
-	}
-	switch {
-	case o.Allowed:
-	case cost > n.capacity:
-		o.RetryAfter = sluice.Never
-	default:
-		o.RetryAfter = wait(s.retryAt(n, cost), now)
-	}
-	return o
+	s.used += units
 }
 
 // resetAt returns the instant at which a state reads like a key never seen; forever where that lies beyond reckoning.
-func (s *State) resetAt(n numbers) int64 {
-	if s.fresh() {
+func (s *state) resetAt(l *sluice.Limit) int64 {
+	switch {
+	case s.fresh():
 		return 0
+	case l.Algorithm() == sluice.TokenBucket:
+		return after(s.at, earnTime(l, s.used))
+	case l.Algorithm() == sluice.SlidingCounter && s.used > 0:
+		return s.at + 2*period(l)
 	}
-	switch n.algorithm {
-	case sluice.TokenBucket:
-		return after(s.at, earnTime(n, s.used))
-	case sluice.SlidingWindow:
-		return s.log.newest().at + n.period
-	case sluice.FixedWindow:
-		return s.at + n.period
-	default:
-		return s.resetCounterAt(n)
-	}
+	return s.instant(l) + period(l)
 }
 
 // retryAt returns the instant at which a cost that does not fit, but can, fits first if nobody else asks.
-func (s *State) retryAt(n numbers, cost int64) int64 {
-	switch n.algorithm {
+func (s *state) retryAt(l *sluice.Limit, cost int64) int64 {
+	switch l.Algorithm() {
 	case sluice.TokenBucket:
-		return after(s.at, earnTime(n, s.used+cost-n.capacity))
+		return after(s.at, earnTime(l, s.used+cost-l.Capacity()))
 	case sluice.SlidingWindow:
-		return s.retryLogAt(n, cost)
+		return s.retryLogAt(l, cost)
 	case sluice.FixedWindow:
-		return s.at + n.period
+		return s.at + period(l)
 	default:
-		return s.retryCounterAt(n, cost)
+		return s.retryCounterAt(l, cost)
 	}
 }
 
-// sameRule reports whether a state that was written by old numbers means the same under new ones. What a limit holds is
-// no part of it, because a state says what was taken and not what is left; a bucket's count is, as its pace.
-func sameRule(old, n numbers) bool {
-	return old.algorithm == n.algorithm && old.aligned == n.aligned && old.period == n.period &&
-		(n.algorithm != sluice.TokenBucket || old.count == n.count)
+// sameRule reports whether a state that was written under the old limit means the same under the new one. What a limit
+// holds is no part of it, because a state says what was taken and not what is left; a bucket's count is, as its pace.
+func sameRule(old, l *sluice.Limit) bool {
+	return old.Algorithm() == l.Algorithm() && old.Aligned() == l.Aligned() && old.Period() == l.Period() &&
+		(l.Algorithm() != sluice.TokenBucket || old.Count() == l.Count())
 }
 
-// carry turns a state that was advanced to now by the numbers of another rule into one of new numbers: what was used
+// carry turns a state that was written by the limit of another rule into one of the new limit, at now: what was used
 // stays used.
-func (s *State) carry(old, n numbers, now int64) {
+func (s *state) carry(old, l *sluice.Limit, now int64) {
+	if !s.fresh() && s.instant(old)-now > period(old) {
+		s.spend(l, now, l.Capacity())
+		return
+	}
+	used, _ := s.advance(old, now)
 	switch {
-	case s.fresh():
-	case old.algorithm == n.algorithm && old.period == n.period && n.algorithm == sluice.TokenBucket:
-		s.carryBucket(old, n, now)
+	case used == 0:
+	case old.Algorithm() == l.Algorithm() && old.Period() == l.Period() && l.Algorithm() == sluice.TokenBucket:
+		s.carryBucket(old, l, now)
 	default:
-		s.spend(n, now, s.usedAt(old, now))
+		s.spend(l, now, used)
 	}
 }
+
+// period returns a limit's period in ticks.
+func period(l *sluice.Limit) int64 { return int64(l.Period() / time.Microsecond) }
 
 // forever stands for every instant that is too far off to reckon with.
 const forever = math.MaxInt64

@@ -7,16 +7,9 @@ import "github.com/sluice-project/sluice"
 //
 // State: used units in the window that starts at the instant at.
 
-func (s *State) advanceWindow(n numbers, now int64) {
-	if now >= s.at+n.period {
-		s.used = 0
+func (s *state) advanceWindow(l *sluice.Limit, now int64) (used int64) {
+	if now >= s.at+period(l) {
+		return 0
 	}
-}
-
-// windowStart returns where a window starts whose first use is now.
-func windowStart(n numbers, now int64) int64 {
-	if n.aligned || n.algorithm == sluice.SlidingCounter {
-		return now - now%n.period
-	}
-	return now
+	return s.used
 }

@@ -3,76 +3,120 @@ package algorithm
 import "github.com/sluice-project/sluice"
 
 // Record is what a store keeps of one key of one policy: the state of each limit, and the policy that wrote them. The
-// zero Record is a key that was never seen. A Record is not safe for concurrent use.
+// zero Record is a key that was never seen. A Record is not safe for concurrent use, and must not be copied once it was
+// written.
 type Record struct {
 	policy *sluice.Policy
-	states []State
+	first  state // of the first limit
+	others []state
+}
+
+// look is a state on which a decision is tried out, and the units that count as used at its instant.
+type look struct {
+	state
+	usedNow int64
 }
 
 // Decide answers a request at an instant, in ticks since the Unix epoch, and charges it to the record if all limits
 // allow. A refusal and a peek leave the record as it is, unless a state had to be replaced: one from more than a period
-// ahead, or one written under other numbers. Where the record was written, it means nothing any more once the
+// ahead, or one written under a limit of another rule. Where the record was written, it means nothing any more once the
 // decision's ResetAfter has passed. Decide allocates only for a key's first admission, for admissions that a sliding
 // window has no room for yet, and where the policy changed or has more than three limits.
-func (r *Record) Decide(req sluice.Request, now sluice.Tick) (d sluice.Decision, written bool) {
-	limits := req.Policy.Limits
-	var space [sluice.MaxLimits]State
-	states := space[:len(limits)]
-	replaced := r.read(req.Policy, int64(now), states)
+func (r *Record) Decide(req *sluice.Request, now sluice.Tick, d *sluice.Decision) (written bool) {
+	if len(req.Policy.Limits) == 1 {
+		var looks [1]look
+		return r.decide(req, int64(now), looks[:], d)
+	}
+	var looks [sluice.MaxLimits]look
+	return r.decide(req, int64(now), looks[:len(req.Policy.Limits)], d)
+}
 
+func (r *Record) decide(req *sluice.Request, now int64, looks []look, d *sluice.Decision) (written bool) {
+	limits := req.Policy.Limits
+	replaced := false
+	if r.policy == req.Policy {
+		r.read(looks)
+	} else if r.policy != nil {
+		replaced = r.carry(req.Policy, now, looks)
+	}
 	fits := true
-	for i := range limits {
-		n := numbersOf(&limits[i])
-		replaced = states[i].advance(n, int64(now)) || replaced
-		fits = fits && states[i].fits(n, int64(now), req.Cost)
+	for i := range looks {
+		l, s := &limits[i], &looks[i]
+		used, ahead := s.advance(l, now)
+		s.usedNow = used
+		replaced = replaced || ahead
+		fits = fits && req.Cost <= l.Capacity()-used
 	}
 	charge := fits && !req.Peek && req.Cost > 0
-	d = sluice.NewDecision(req)
-	for i := range limits {
-		n := numbersOf(&limits[i])
+	*d = sluice.NewDecision(*req)
+	for i := range looks {
+		l, s := &limits[i], &looks[i]
 		if charge {
-			states[i].take(n, int64(now), req.Cost)
+			s.take(l, now, req.Cost)
+			s.usedNow += req.Cost
 		}
-		d.Add(states[i].outcome(n, int64(now), req.Cost, charge))
+		d.Add(s.outcome(l, now, req.Cost, charge))
 	}
 	if charge || replaced {
-		r.write(req.Policy, states)
+		r.write(req.Policy, looks)
 	}
-	return d, charge || replaced
+	return charge || replaced
 }
 
-// read puts the record's states in the order of the policy's limits, carried over where their numbers have changed,
-// and reports whether any were.
-func (r *Record) read(p *sluice.Policy, now int64, states []State) (carried bool) {
-	if r.policy == p {
-		copy(states, r.states)
-		return false
+// outcome says what a limit tells the caller; charged says that the cost is already in the state.
+func (s *look) outcome(l *sluice.Limit, now, cost int64, charged bool) sluice.Outcome {
+	room := l.Capacity() - s.usedNow
+	o := sluice.Outcome{
+		Allowed:    charged || cost <= room,
+		Remaining:  max(0, room),
+		ResetAfter: wait(s.resetAt(l), now),
 	}
-	if r.policy == nil {
-		return false
+	switch {
+	case o.Allowed:
+	case cost > l.Capacity():
+		o.RetryAfter = sluice.Never
+	default:
+		o.RetryAfter = wait(s.retryAt(l, cost), now)
 	}
+	return o
+}
+
+// read copies the states, which the same policy has written.
+func (r *Record) read(looks []look) {
+	looks[0].state = r.first
+	for i := range r.others {
+		looks[i+1].state = r.others[i]
+	}
+}
+
+// carry finds the states of a policy's limits by their names among those that another has written. It reports whether any
+// had to be replaced, because it was written under another rule.
+func (r *Record) carry(p *sluice.Policy, now int64, looks []look) (replaced bool) {
 	for i := range p.Limits {
 		for j := range r.policy.Limits {
-			if p.Limits[i].Name() != r.policy.Limits[j].Name() {
+			l, old := &p.Limits[i], &r.policy.Limits[j]
+			if l.Name() != old.Name() {
 				continue
 			}
-			states[i] = r.states[j]
-			old, n := numbersOf(&r.policy.Limits[j]), numbersOf(&p.Limits[i])
-			if !sameRule(old, n) && !states[i].fresh() {
-				old.capacity = n.capacity // for a state from ahead: all is used now
-				states[i].advance(old, now)
-				states[i].carry(old, n, now)
-				carried = true
+			s := &looks[i].state
+			if *s = r.first; j > 0 {
+				*s = r.others[j-1]
+			}
+			if !s.fresh() && !sameRule(old, l) {
+				s.carry(old, l, now)
+				replaced = true
 			}
 		}
 	}
-	return carried
+	return replaced
 }
 
-func (r *Record) write(p *sluice.Policy, states []State) {
-	if len(r.states) != len(states) {
-		r.states = make([]State, len(states))
+func (r *Record) write(p *sluice.Policy, looks []look) {
+	if len(r.others) != len(looks)-1 {
+		r.others = make([]state, len(looks)-1)
 	}
-	copy(r.states, states)
-	r.policy = p
+	r.policy, r.first = p, looks[0].state
+	for i := range r.others {
+		r.others[i] = looks[i+1].state
+	}
 }

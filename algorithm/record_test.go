@@ -28,6 +28,11 @@ func show(d sluice.Decision) string {
 	return fmt.Sprintf("-%d w%d r%d", d.Remaining, d.RetryAfter/time.Microsecond, d.ResetAfter/time.Microsecond)
 }
 
+func decide(r *algorithm.Record, req sluice.Request, at sluice.Tick) (d sluice.Decision, written bool) {
+	written = r.Decide(&req, at, &d)
+	return d, written
+}
+
 // TestDecide has what each algorithm answers, worked out by hand. A period of 1 ms is 1000 ticks. The properties of
 // internal/storetest, which the stores run, hold the algorithms against a model over the whole range of limits.
 func TestDecide(t *testing.T) {
@@ -94,7 +99,7 @@ func TestDecide(t *testing.T) {
 			p := policy(t, test.limits)
 			var r algorithm.Record
 			for i, s := range test.steps {
-				d, _ := r.Decide(sluice.Request{Policy: p, Key: "k", Cost: s.cost}, at0+s.at)
+				d, _ := decide(&r, sluice.Request{Policy: p, Key: "k", Cost: s.cost}, at0+s.at)
 				if got := show(d); got != s.want {
 					t.Errorf("step %d: %d at %d = %q, want %q", i+1, s.cost, s.at, got, s.want)
 				}
@@ -143,8 +148,8 @@ func TestNumbersChange(t *testing.T) {
 		{"10/ms sliding-counter", "10/ms burst 10", 6, step{1500, 1, "+6 r400"}, true}, // half of 6 still weighs
 	} {
 		var r algorithm.Record
-		r.Decide(sluice.Request{Policy: policy(t, test.before), Key: "k", Cost: test.used}, 1_000_000)
-		d, written := r.Decide(sluice.Request{Policy: policy(t, test.after), Key: "k", Cost: test.step.cost}, 1_000_000+test.step.at)
+		decide(&r, sluice.Request{Policy: policy(t, test.before), Key: "k", Cost: test.used}, 1_000_000)
+		d, written := decide(&r, sluice.Request{Policy: policy(t, test.after), Key: "k", Cost: test.step.cost}, 1_000_000+test.step.at)
 		if got := show(d); got != test.step.want {
 			t.Errorf("%d of %s, then %d of %s at %d = %q, want %q", test.used, test.before, test.step.cost, test.after, test.step.at, got, test.step.want)
 		}
@@ -166,7 +171,7 @@ func TestSlidingWindowBeyondExact(t *testing.T) {
 	p := &sluice.Policy{Name: "p", Limits: []sluice.Limit{sluice.Per(count, period*time.Microsecond)}}
 	var r algorithm.Record
 	ask := func(at sluice.Tick, cost int64) sluice.Decision {
-		d, _ := r.Decide(sluice.Request{Policy: p, Key: "k", Cost: cost}, at0+at)
+		d, _ := decide(&r, sluice.Request{Policy: p, Key: "k", Cost: cost}, at0+at)
 		return d
 	}
 	for i := range sluice.Tick(count) {
@@ -206,10 +211,10 @@ func FuzzDecide(f *testing.F) {
 		}
 		p := &sluice.Policy{Name: "p", Limits: []sluice.Limit{l}}
 		var r algorithm.Record
-		r.Decide(sluice.Request{Policy: p, Key: "k", Cost: cost1}, sluice.Tick(at1))
+		decide(&r, sluice.Request{Policy: p, Key: "k", Cost: cost1}, sluice.Tick(at1))
 		at2 := sluice.Tick(max(1, min(at1+gap%1e15, 8e15)))
 		req := sluice.Request{Policy: p, Key: "k", Cost: cost2}
-		d, _ := r.Decide(req, at2)
+		d, _ := decide(&r, req, at2)
 		if d.Remaining < 0 || d.Remaining > l.Capacity() || d.RetryAfter < 0 || d.ResetAfter < 0 || d.ResetAfter > sluice.MaxWait {
 			t.Fatalf("%v: %+v", l, d)
 		}
@@ -217,11 +222,11 @@ func FuzzDecide(f *testing.F) {
 			return
 		}
 		after := sluice.Tick(d.RetryAfter / time.Microsecond)
-		early, late := r, r
-		if e, _ := early.Decide(sluice.Request{Policy: p, Key: "k", Cost: cost2, Peek: true}, at2+after-1); e.Allowed {
+		early, late := r, r // only looked at
+		if e, _ := decide(&early, sluice.Request{Policy: p, Key: "k", Cost: cost2, Peek: true}, at2+after-1); e.Allowed {
 			t.Errorf("%v: allowed a tick before RetryAfter %v", l, d.RetryAfter)
 		}
-		if e, _ := late.Decide(sluice.Request{Policy: p, Key: "k", Cost: cost2, Peek: true}, at2+after); !e.Allowed {
+		if e, _ := decide(&late, sluice.Request{Policy: p, Key: "k", Cost: cost2, Peek: true}, at2+after); !e.Allowed {
 			t.Errorf("%v: refused at RetryAfter %v: %v", l, d.RetryAfter, e)
 		}
 	})

@@ -1,10 +1,13 @@
 package algorithm
 
+import "github.com/sluice-project/sluice"
+
 // The sliding window is strict: it remembers admissions and admits at most count units in every span of one period.
 //
-// State: the log of admissions, oldest first, and used, the sum of their units. While at most 64 are alive each stands
-// for itself. Beyond that those within one sub-window of period/64 (aligned to its own multiples) share an entry that
-// lives until the last of them ends: a unit may come back that much late, never early.
+// State: the log of admissions, oldest first; used, the sum of the units of those that are alive; and at, how many at the
+// front of the log are dead. While at most 64 are alive each stands for itself. Beyond that those within one sub-window
+// of period/64 (aligned to its own multiples) share an entry that lives until the last of them ends: a unit may come back
+// that much late, never early.
 
 const (
 	// exactAdmissions is how many admissions are kept exactly.
@@ -20,85 +23,86 @@ type admission struct {
 	units int64
 }
 
-// admissions is a log of which the first ones may be dead already: they are cut off without moving the others.
-type admissions struct {
+// log is admissions in the order in which they were made. Looking leaves it as it is: only taking writes to it.
+type log struct {
 	entries []admission
-	dead    int
 }
-
-func (a *admissions) alive() []admission { return a.entries[a.dead:] }
 
 // newest returns the last admission; the log must not be empty.
-func (a *admissions) newest() *admission { return &a.entries[len(a.entries)-1] }
+func (g *log) newest() *admission { return &g.entries[len(g.entries)-1] }
 
-// emptied returns an empty log that keeps the memory of this one.
-func (a *admissions) emptied() admissions { return admissions{entries: a.entries[:0]} }
-
-// add appends an admission, in the place of dead ones where there is no room behind.
-func (a *admissions) add(e admission) {
-	if len(a.entries) == cap(a.entries) {
-		alive := a.alive()
-		room := a.entries[:0]
-		if a.dead == 0 {
+// add appends an admission to those that are alive, in the place of dead ones where there is no room behind.
+func (g *log) add(dead int, a admission) (stillDead int) {
+	if len(g.entries) == cap(g.entries) {
+		alive := g.entries[dead:]
+		room := g.entries[:0]
+		if dead == 0 {
 			room = make([]admission, 0, min(mostAdmissions, 4*len(alive)+1))
 		}
-		a.entries, a.dead = append(room, alive...), 0
+		g.entries, dead = append(room, alive...), 0
 	}
-	a.entries = append(a.entries, e)
+	g.entries = append(g.entries, a)
+	return dead
 }
 
-// coalesce joins admissions of one sub-window.
-func (a *admissions) coalesce(width int64) {
-	joined := a.entries[:0]
-	for i, e := range a.alive() {
-		if i > 0 && joined[len(joined)-1].at/width == e.at/width {
+// coalesce joins admissions of one sub-window and drops the dead.
+func (g *log) coalesce(dead int, width int64) {
+	joined := g.entries[:0]
+	for i, a := range g.entries[dead:] {
+		if i > 0 && joined[len(joined)-1].at/width == a.at/width {
 			last := &joined[len(joined)-1]
-			last.at, last.units = e.at, last.units+e.units
+			last.at, last.units = a.at, last.units+a.units
 			continue
 		}
-		joined = append(joined, e)
+		joined = append(joined, a)
 	}
-	a.entries, a.dead = joined, 0
+	g.entries = joined
 }
 
-func (s *State) advanceLog(n numbers, now int64) {
-	for s.used > 0 && s.log.alive()[0].at+n.period <= now {
-		s.used -= s.log.alive()[0].units
-		s.log.dead++
+func (s *state) advanceLog(l *sluice.Limit, now int64) (used int64) {
+	ended := now - period(l)
+	for s.used > 0 && s.log.entries[s.at].at <= ended {
+		s.used -= s.log.entries[s.at].units
+		s.at++
 	}
+	return s.used
 }
 
-func (s *State) takeLog(n numbers, now, units int64) {
+// takeLog writes the admission to the log; take adds its units to used.
+func (s *state) takeLog(l *sluice.Limit, now, units int64) {
+	if s.log == nil {
+		s.log = new(log)
+	}
 	if s.used == 0 {
-		s.used = units
-		s.log = s.log.emptied()
-		s.log.add(admission{at: now, units: units})
+		s.log.entries = append(s.log.entries[:0], admission{at: now, units: units})
+		s.at = 0
 		return
 	}
-	s.used += units
-	width := n.period / exactAdmissions
+	width := period(l) / exactAdmissions
+	alive := len(s.log.entries) - int(s.at)
 	newest := s.log.newest()
 	at := max(now, newest.at) // where the clock stepped back, no unit comes back early
-	if at == newest.at || len(s.log.alive()) >= exactAdmissions && at/width == newest.at/width {
+	if at == newest.at || alive >= exactAdmissions && at/width == newest.at/width {
 		newest.at, newest.units = at, newest.units+units
 		return
 	}
-	if len(s.log.alive()) == mostAdmissions {
-		s.log.coalesce(width)
+	if alive == mostAdmissions {
+		s.log.coalesce(int(s.at), width)
+		s.at = 0
 	}
-	s.log.add(admission{at: at, units: units})
+	s.at = int64(s.log.add(int(s.at), admission{at: at, units: units}))
 }
 
 // retryLogAt returns when enough of the oldest admissions have ended.
-func (s *State) retryLogAt(n numbers, cost int64) int64 {
-	needed := s.used + cost - n.capacity
+func (s *state) retryLogAt(l *sluice.Limit, cost int64) int64 {
+	needed := s.used + cost - l.Capacity()
 	at := int64(0)
-	for _, e := range s.log.alive() {
+	for _, a := range s.log.entries[s.at:] {
 		if needed <= 0 {
 			break
 		}
-		needed -= e.units
-		at = e.at + n.period
+		needed -= a.units
+		at = a.at + period(l)
 	}
 	return at
 }

@@ -1,6 +1,10 @@
 package algorithm
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/sluice-project/sluice"
+)
 
 // A token bucket holds at most burst units, starts full, and earns count units a period, evenly; see Turner, "New
 // directions in communications", IEEE Communications Magazine 24(10), 1986.
@@ -10,55 +14,41 @@ import "math/bits"
 // used - (now-at)*count/period units. Each whole period that passes moves at forward by it and takes count units off
 // used; a bucket that is full again is as good as new.
 
-func (s *State) advanceBucket(n numbers, now int64) {
-	if now <= s.at {
-		return // the clock stepped back, or no time went by
+func (s *state) advanceBucket(l *sluice.Limit, now int64) (used int64) {
+	elapsed, p := now-s.at, period(l)
+	if elapsed <= 0 {
+		return s.used // the clock stepped back, or no time went by
 	}
-	periods, rest := (now-s.at)/n.period, (now-s.at)%n.period
-	if periods >= divUp(s.used, n.count) {
-		s.used = 0
-		return
+	if elapsed >= p {
+		periods := elapsed / p
+		if periods >= divUp(s.used, l.Count()) {
+			return 0
+		}
+		elapsed -= periods * p
+		s.used -= periods * l.Count()
+		s.at = now - elapsed
 	}
-	s.used -= periods * n.count
-	s.at = now - rest
-	if s.used <= mulDiv(rest, n.count, n.period) {
-		s.used = 0
-	}
-}
-
-func (s *State) takeBucket(now, units int64) {
-	if s.used == 0 {
-		s.at = now
-	}
-	s.used += units
+	return max(0, s.used-mulDiv(elapsed, l.Count(), p))
 }
 
 // carryBucket keeps the units that are lacking and, in whole ticks, the fraction of a unit that was earned.
-func (s *State) carryBucket(old, n numbers, now int64) {
+func (s *state) carryBucket(old, l *sluice.Limit, now int64) {
 	if now <= s.at {
 		return
 	}
-	units, fraction := mulDivRem(now-s.at, old.count, old.period)
+	units, fraction := mulDivRem(now-s.at, old.Count(), period(old))
 	s.used -= units
-	s.at = now - fraction/n.count
-}
-
-// earned returns the whole units that a bucket earned from at to now, which are less than one period apart or stand
-// the wrong way round.
-func earned(n numbers, at, now int64) int64 {
-	if now <= at {
-		return 0
-	}
-	return mulDiv(now-at, n.count, n.period)
+	s.at = now - fraction/l.Count()
 }
 
 // earnTime returns the least time in which so many units are earned, in ticks; forever where it does not fit.
-func earnTime(n numbers, units int64) int64 {
-	hi, lo := bits.Mul64(uint64(units), uint64(n.period))
-	if hi >= uint64(n.count) {
+func earnTime(l *sluice.Limit, units int64) int64 {
+	count := uint64(l.Count())
+	hi, lo := bits.Mul64(uint64(units), uint64(period(l)))
+	if hi >= count {
 		return forever
 	}
-	quotient, rest := bits.Div64(hi, lo, uint64(n.count))
+	quotient, rest := bits.Div64(hi, lo, count)
 	if rest > 0 {
 		quotient++
 	}

@@ -1,8 +1,6 @@
 package memstore
 
-import (
-	"time"
-)
+import "time"
 
 // Freeze stops the store's clock, so that a test can see exactly how long its records live.
 func (s *Store) Freeze() {
@@ -10,12 +8,13 @@ func (s *Store) Freeze() {
 	s.now = func() int64 { return now }
 }
 
-// Life returns how long the record of a policy for a key lives that was written at an instant that the test chose.
+// Life returns how long the record of a policy for a key lives that was written at an instant of the test's choice.
 func (s *Store) Life(policy, key string) (life time.Duration, exists bool) {
-	sh := s.shardOf(key)
-	sh.mu.Lock()
+	hash := s.hash(policy, key)
+	sh := s.shardOf(hash)
+	sh.lock()
 	defer sh.mu.Unlock()
-	e := sh.entries[identity{policy, key}]
+	e := sh.find(hash, policy, key)
 	if e == nil {
 		return 0, false
 	}

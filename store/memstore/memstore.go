@@ -13,6 +13,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"math/bits"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -53,9 +54,9 @@ func New(cfg Config) (*Store, error) {
 	for n < 16*runtime.GOMAXPROCS(0) {
 		n *= 2
 	}
-	s := &Store{maxKeys: int64(cfg.MaxKeys), now: clock, seed: maphash.MakeSeed(), shards: make([]shard, n)}
+	s := &Store{maxKeys: int64(cfg.MaxKeys), now: new(clock).now, seed: maphash.MakeSeed(), shards: make([]shard, n)}
 	for i := range s.shards {
-		s.shards[i].entries = make(map[identity]*entry)
+		s.shards[i].entries = make(map[uint64]*entry)
 		s.shards[i].earliest.Store(noExpiry)
 	}
 	return s, nil
@@ -75,11 +76,12 @@ func (s *Store) Stats() Stats {
 }
 
 // Check implements [sluice.Store].
-func (s *Store) Check(ctx context.Context, req sluice.Request) (sluice.Decision, error) {
+func (s *Store) Check(ctx context.Context, req sluice.Request) (d sluice.Decision, err error) {
 	if err := ctx.Err(); err != nil {
-		return sluice.Decision{}, fmt.Errorf("memstore: %w: %w", sluice.ErrNotSent, err)
+		return d, fmt.Errorf("memstore: %w: %w", sluice.ErrNotSent, err)
 	}
-	return s.decide(req), nil
+	s.decide(&req, &d)
+	return d, nil
 }
 
 // CheckAll implements [sluice.Store].
@@ -93,10 +95,11 @@ func (s *Store) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Re
 
 // Reset implements [sluice.Store].
 func (s *Store) Reset(_ context.Context, policy, key string) error {
-	sh := s.shardOf(key)
-	sh.mu.Lock()
+	hash := s.hash(policy, key)
+	sh := s.shardOf(hash)
+	sh.lock()
 	defer sh.mu.Unlock()
-	if e := sh.entries[identity{policy, key}]; e != nil {
+	if e := sh.find(hash, policy, key); e != nil {
 		sh.remove(e)
 		s.keys.Add(-1)
 	}
@@ -118,7 +121,7 @@ func (s *Store) Run(ctx context.Context) error {
 		for i := range s.shards {
 			sh := &s.shards[i]
 			for sh.earliest.Load() <= now && ctx.Err() == nil {
-				sh.mu.Lock()
+				sh.lock()
 				s.keys.Add(-int64(sh.sweep(now, sweptByRun)))
 				sh.mu.Unlock()
 			}
@@ -133,29 +136,31 @@ const (
 	sweptByWrite = 2
 )
 
-// clock reads the time in ticks since the Unix epoch.
-func clock() int64 { return time.Now().UnixMicro() }
-
-func (s *Store) shardOf(key string) *shard {
-	return &s.shards[maphash.String(s.seed, key)&uint64(len(s.shards)-1)]
+// hash tells keys apart, all but always: two of one shard with the same hash share a place there.
+func (s *Store) hash(policy, key string) uint64 {
+	return maphash.String(s.seed, key) ^ bits.RotateLeft64(maphash.String(s.seed, policy), 32)
 }
 
-func (s *Store) decide(req sluice.Request) sluice.Decision {
-	sh := s.shardOf(req.Key)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
+func (s *Store) shardOf(hash uint64) *shard {
+	return &s.shards[hash&uint64(len(s.shards)-1)]
+}
+
+func (s *Store) decide(req *sluice.Request, d *sluice.Decision) {
 	now := s.now()
 	at, grace := now, time.Duration(0)
 	if req.At != 0 {
 		at, grace = int64(req.At), simulatedGrace
 	}
-	id := identity{req.Policy.Name, req.Key}
-	e := sh.entries[id]
+	hash := s.hash(req.Policy.Name, req.Key)
+	sh := s.shardOf(hash)
+	sh.lock()
+	defer sh.mu.Unlock()
+	e := sh.find(hash, req.Policy.Name, req.Key)
 	known := e != nil
 	if !known {
-		e = &entry{id: id}
+		e = &entry{hash: hash, policy: req.Policy.Name, key: req.Key}
 	}
-	d, written := e.record.Decide(req, sluice.Tick(at))
+	written := e.record.Decide(req, sluice.Tick(at), d)
 	expires := now + int64((d.ResetAfter+grace)/time.Microsecond)
 	switch {
 	case !written:
@@ -169,7 +174,6 @@ func (s *Store) decide(req sluice.Request) sluice.Decision {
 		s.makeRoom(sh, now)
 		sh.insert(e, expires)
 	}
-	return d
 }
 
 // makeRoom is called under the lock of a shard that is about to take one more key, and counts that key.

@@ -9,18 +9,16 @@ import (
 	"github.com/sluice-project/sluice/algorithm"
 )
 
-// identity is what a record belongs to.
-type identity struct {
-	policy, key string
-}
-
-// entry is a record and its place in the order of expiry.
+// entry is a record, whose it is, and its place in the order of expiry.
 type entry struct {
-	id      identity
 	record  algorithm.Record
-	expires int64 // ticks of the store's clock; the record means nothing from then on
-	due     int64 // ticks; at or before expires
-	place   int   // in the shard's heap
+	policy  string
+	key     string
+	hash    uint64
+	next    *entry // another with the same hash
+	expires int64  // ticks of the store's clock; the record means nothing from then on
+	due     int64  // ticks; at or before expires
+	place   int    // in the shard's heap
 }
 
 // shard is a part of the keys under a lock of its own. Its heap orders the entries by when they are due to be looked
@@ -28,10 +26,29 @@ type entry struct {
 // instant when it comes to the top.
 type shard struct {
 	mu       sync.Mutex
-	entries  map[identity]*entry
+	entries  map[uint64]*entry // by hash
 	heap     []*entry
 	earliest atomic.Int64 // due of the heap's top, readable without the lock
 	_        [64]byte     // keeps two locks off one cache line
+}
+
+// lock tries for about as long as a decision takes before it lets the scheduler have the goroutine: where there are
+// many more goroutines than processors, it may be long before that one runs again.
+func (sh *shard) lock() {
+	for range 100 {
+		if sh.mu.TryLock() {
+			return
+		}
+	}
+	sh.mu.Lock()
+}
+
+func (sh *shard) find(hash uint64, policy, key string) *entry {
+	e := sh.entries[hash]
+	for e != nil && (e.key != key || e.policy != policy) {
+		e = e.next
+	}
+	return e
 }
 
 // noExpiry is the earliest of an empty shard.
@@ -45,14 +62,25 @@ const simulatedGrace = time.Hour
 func (sh *shard) insert(e *entry, expires int64) {
 	e.expires, e.due = expires, expires
 	e.place = len(sh.heap)
-	sh.entries[e.id] = e
+	e.next = sh.entries[e.hash]
+	sh.entries[e.hash] = e
 	sh.heap = append(sh.heap, e)
 	sh.up(e.place)
 	sh.note()
 }
 
 func (sh *shard) remove(e *entry) {
-	delete(sh.entries, e.id)
+	switch first := sh.entries[e.hash]; {
+	case first == e && e.next == nil:
+		delete(sh.entries, e.hash)
+	case first == e:
+		sh.entries[e.hash] = e.next
+	default:
+		for first.next != e {
+			first = first.next
+		}
+		first.next = e.next
+	}
 	last := len(sh.heap) - 1
 	place := e.place
 	sh.swap(place, last)

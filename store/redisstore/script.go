@@ -64,9 +64,9 @@ func packLimits(limits []sluice.Limit) string {
 	return string(b)
 }
 
-// What the script replies for each limit: allowed, retry after, reset after, remaining.
+// What the script replies for each limit: retry after, reset after, remaining.
 const (
-	outcomeBytes = 1 + 7 + 7 + 4
+	outcomeBytes = 7 + 7 + 4
 	never        = 1 << 53
 )
 
@@ -79,11 +79,12 @@ func decision(req sluice.Request, reply string) (sluice.Decision, error) {
 	d := sluice.NewDecision(req)
 	for i := range req.Policy.Limits {
 		o := reply[i*outcomeBytes:]
+		retryAfter := ticks(o[:7])
 		d.Add(sluice.Outcome{
-			Allowed:    o[0] == 1,
-			RetryAfter: ticks(o[1:8]),
-			ResetAfter: ticks(o[8:15]),
-			Remaining:  int64(bigEndian(o[15:19])),
+			Allowed:    retryAfter == 0,
+			RetryAfter: retryAfter,
+			ResetAfter: ticks(o[7:14]),
+			Remaining:  int64(bigEndian(o[14:18])),
 		})
 	}
 	return d, nil

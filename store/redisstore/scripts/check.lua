@@ -6,8 +6,8 @@
 -- ARGV[3]  the limits: for each its head, >Bc0BI5I4 (length and name, kind, period in ms, count), and >I4, its capacity
 -- ARGV[4]  an instant in microseconds since the epoch, only from tests; empty: the server's clock
 --
--- Returns a string: for each limit >B I7 I7 I4: allowed (1 or 0), retry after and reset after (microseconds), remaining.
--- A retry after of 2^53 means never.
+-- Returns a string: for each limit >I7I7I4: retry after (microseconds; 0 where the limit allows, 2^53 for never), reset
+-- after (microseconds), remaining.
 --
 -- The value of KEYS[1] is described in docs/redis-keys.md. All instants and spans are in microseconds. A Lua number
 -- counts exactly up to 2^53, which is the year 2255; products beyond it are made in parts, by muldiv.
@@ -365,7 +365,7 @@ for _, l in ipairs(limits) do
   if not charge and used + cost > l.capacity then
     retry = retry_in(l, now, cost)
   end
-  reply = reply .. pack('>BI7I7I4', retry == 0 and 1 or 0, retry, reset, max(0, l.capacity - used))
+  reply = reply .. pack('>I7I7I4', retry, reset, max(0, l.capacity - used))
   longest = max(longest, reset)
   if charge or replaced then
     written = written .. write_state(l)
