@@ -15,6 +15,10 @@ var (
 	// ErrUncertain is wrapped by errors of checks that were sent and not answered: they may have been charged. Where a
 	// context ended it, the error wraps ctx.Err() too. Asking again may charge again.
 	ErrUncertain = errors.New("sent to the store and not answered, may have been charged")
+	// ErrForeignState is wrapped by errors of checks whose key has a state that this store did not write: another program
+	// uses its place, or a later version did. Nothing was charged, and only this key is concerned; [Limiter.Reset]
+	// deletes what is there.
+	ErrForeignState = errors.New("the stored state of this key is not one that Sluice writes")
 	// ErrNever is wrapped by the error of [Limiter.Wait] for a cost that can never fit.
 	ErrNever = errors.New("the cost can never fit")
 )

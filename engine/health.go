@@ -33,6 +33,8 @@ func (h *health) note(ctx context.Context, err error) {
 	case err == nil && !h.failing.Load():
 	case err == nil:
 		h.answered()
+	case errors.Is(err, sluice.ErrForeignState):
+		// One key is concerned, and the store answers.
 	case errors.Is(ctx.Err(), context.Canceled):
 		// The caller went away, which says nothing of the store.
 	case ctx.Err() != nil && !errors.Is(err, sluice.ErrUncertain):

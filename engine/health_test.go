@@ -103,6 +103,7 @@ func TestCallersAreNoEvidence(t *testing.T) {
 		{"the caller had no time left", late, fmt.Errorf("%w: %w", sluice.ErrNotSent, context.DeadlineExceeded), false},
 		{"the store let the caller's time pass", late, fmt.Errorf("%w: %w", sluice.ErrUncertain, context.DeadlineExceeded), true},
 		{"the store let its own time pass", t.Context(), fmt.Errorf("%w: %w", sluice.ErrUncertain, context.DeadlineExceeded), true},
+		{"one key has a foreign state", t.Context(), fmt.Errorf("%w: WRONGTYPE", sluice.ErrForeignState), false},
 		{"the store cannot be reached", t.Context(), fmt.Errorf("%w: refused", sluice.ErrNotSent), true},
 	} {
 		e := newEngine(t, brokenStore{test.err}, engine.Config{}, configured("api", sluice.PerDay(1)))

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -143,7 +144,10 @@ func notSent(err error) error { return fmt.Errorf("redisstore: %w: %w", sluice.E
 
 // failed says what became of a call without an answer.
 func failed(ctx context.Context, err error) error {
-	if _, ok := rueidis.IsRedisErr(err); ok {
+	if refusal, ok := rueidis.IsRedisErr(err); ok {
+		if strings.HasPrefix(refusal.Error(), "BADSTATE") || strings.HasPrefix(refusal.Error(), "WRONGTYPE") {
+			return fmt.Errorf("redisstore: %w, nothing charged: %w", sluice.ErrForeignState, err)
+		}
 		return fmt.Errorf("redisstore: redis refused the call, nothing charged: %w", err)
 	}
 	var dial *net.OpError

@@ -344,7 +344,7 @@ end
 local value = redis.call('GET', key)
 local ok, limits, replaced = pcall(read, value or '', now)
 if not ok then
-  return redis.error_reply('BADSTATE the value of the key ' .. key .. ' is not one that this version of Sluice writes; delete the key')
+  return redis.error_reply('BADSTATE the value is not one that this version of Sluice writes; reset or delete the key')
 end
 
 -- Look.
