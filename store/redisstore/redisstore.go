@@ -40,6 +40,8 @@ type Store struct {
 	client  rueidis.Client
 	timeout time.Duration
 	keys    keys
+
+	combiner combiner
 }
 
 // New returns a store that asks Redis through the client, which stays the caller's to close. The client should be built
@@ -68,14 +70,14 @@ func (s *Store) Check(ctx context.Context, req sluice.Request) (sluice.Decision,
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	reply := s.client.Do(ctx, s.evalsha(req))
-	if isNoScript(reply) {
-		reply = s.client.Do(ctx, s.eval(req))
-	}
-	return read(ctx, req, reply)
+	c := &caller{}
+	c.one[0].req = req
+	c.entries = c.one[:]
+	s.decide(ctx, c)
+	return c.entries[0].result.Decision, c.entries[0].result.Err
 }
 
-// CheckAll implements [sluice.Store]. The calls leave together, one pipeline for each server that is asked.
+// CheckAll implements [sluice.Store]. The checks leave together with those of other callers, up to 256 in a call.
 func (s *Store) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Result {
 	results := make([]sluice.Result, len(reqs))
 	if err := ctx.Err(); err != nil {
@@ -84,18 +86,18 @@ func (s *Store) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Re
 		}
 		return results
 	}
+	if len(reqs) == 0 {
+		return results
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	calls := make(rueidis.Commands, len(reqs))
+	c := &caller{entries: make([]entry, len(reqs))}
 	for i, req := range reqs {
-		calls[i] = s.evalsha(req)
+		c.entries[i].req = req
 	}
-	replies := s.client.DoMulti(ctx, calls...)
-	for i, req := range reqs {
-		if isNoScript(replies[i]) {
-			replies[i] = s.client.Do(ctx, s.eval(req))
-		}
-		results[i].Decision, results[i].Err = read(ctx, req, replies[i])
+	s.decide(ctx, c)
+	for i := range results {
+		results[i] = c.entries[i].result
 	}
 	return results
 }
@@ -113,34 +115,9 @@ func (s *Store) Reset(ctx context.Context, policy, key string) error {
 	return nil
 }
 
-func (s *Store) evalsha(req sluice.Request) rueidis.Completed {
-	return s.client.B().Evalsha().Sha1(checkSHA).Numkeys(1).Key(s.keys.state(req.Policy.Name, req.Key)).Arg(arguments(req)...).Build()
-}
-
-func (s *Store) eval(req sluice.Request) rueidis.Completed {
-	return s.client.B().Eval().Script(checkScript).Numkeys(1).Key(s.keys.state(req.Policy.Name, req.Key)).Arg(arguments(req)...).Build()
-}
-
-// isNoScript reports whether Redis refused a call because it does not know the script: it did nothing, so that the call
-// may be made again with the script itself.
-func isNoScript(reply rueidis.RedisResult) bool {
-	refusal, ok := rueidis.IsRedisErr(reply.Error())
-	return ok && refusal.IsNoScript()
-}
-
-func read(ctx context.Context, req sluice.Request, reply rueidis.RedisResult) (sluice.Decision, error) {
-	text, err := reply.ToString()
-	if err != nil {
-		return sluice.Decision{}, failed(ctx, err)
-	}
-	d, err := decision(req, text)
-	if err != nil {
-		return sluice.Decision{}, fmt.Errorf("redisstore: %w: %w", sluice.ErrUncertain, err)
-	}
-	return d, nil
-}
-
 func notSent(err error) error { return fmt.Errorf("redisstore: %w: %w", sluice.ErrNotSent, err) }
+
+func uncertain(err error) error { return fmt.Errorf("redisstore: %w: %w", sluice.ErrUncertain, err) }
 
 // failed says what became of a call without an answer.
 func failed(ctx context.Context, err error) error {
@@ -157,5 +134,5 @@ func failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
 		return fmt.Errorf("redisstore: %w: %w: %w", sluice.ErrUncertain, ctx.Err(), err)
 	}
-	return fmt.Errorf("redisstore: %w: %w", sluice.ErrUncertain, err)
+	return uncertain(err)
 }

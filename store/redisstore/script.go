@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -32,16 +33,39 @@ var kinds = [...]byte{
 
 const alignedWindow = 20
 
-// arguments returns the script's ARGV for a request; the script's head says what each is.
-func arguments(req sluice.Request) []string {
-	peek, instant := "0", ""
-	if req.Peek {
-		peek = "1"
+// arguments returns the script's KEYS and ARGV for groups of checks at one instant; the script's head says what each is.
+func arguments(groups []group) (keys, args []string) {
+	keys = make([]string, len(groups))
+	args = make([]string, 1+len(groups), 2+len(groups))
+	if at := groups[0].entries[0].req.At; at != 0 {
+		args[0] = strconv.FormatInt(int64(at), 10)
 	}
-	if req.At != 0 {
-		instant = strconv.FormatInt(int64(req.At), 10)
+	var policies []*sluice.Policy
+	for i, g := range groups {
+		keys[i] = g.key
+		number := slices.Index(policies, g.policy)
+		if number < 0 {
+			number = len(policies)
+			policies = append(policies, g.policy)
+			args = append(args, packLimits(g.policy.Limits))
+		}
+		args[1+i] = packChecks(number+1, g.entries)
 	}
-	return []string{strconv.FormatInt(req.Cost, 10), peek, packLimits(req.Policy.Limits), instant}
+	return keys, args
+}
+
+func packChecks(limits int, entries []*entry) string {
+	b := make([]byte, 0, 32)
+	b = binary.BigEndian.AppendUint16(b, uint16(limits))
+	for _, e := range entries {
+		b = binary.BigEndian.AppendUint32(b, uint32(e.req.Cost))
+		if e.req.Peek {
+			b = append(b, 1)
+		} else {
+			b = append(b, 0)
+		}
+	}
+	return string(b)
 }
 
 func packLimits(limits []sluice.Limit) string {
@@ -70,15 +94,24 @@ const (
 	never        = 1 << 53
 )
 
-// decision reads the script's reply.
-func decision(req sluice.Request, reply string) (sluice.Decision, error) {
-	if len(reply) != outcomeBytes*len(req.Policy.Limits) {
-		return sluice.Decision{}, fmt.Errorf("the script's reply has %d bytes, want %d for each of %d limits: is another program using this prefix?",
-			len(reply), outcomeBytes, len(req.Policy.Limits))
+// read writes the group's results from the script's reply, or the error.
+func (g group) read(reply string, err error) {
+	size := outcomeBytes * len(g.policy.Limits)
+	if err == nil && len(reply) != size*len(g.entries) {
+		err = uncertain(fmt.Errorf("the script's reply has %d bytes, want %d for each of %d checks", len(reply), size, len(g.entries)))
 	}
+	for i, e := range g.entries {
+		if err != nil {
+			e.result.Err = err
+			continue
+		}
+		e.result.Decision = decision(e.req, reply[i*size:(i+1)*size])
+	}
+}
+
+func decision(req sluice.Request, reply string) sluice.Decision {
 	d := sluice.NewDecision(req)
-	for i := range req.Policy.Limits {
-		o := reply[i*outcomeBytes:]
+	for o := reply; len(o) > 0; o = o[outcomeBytes:] {
 		retryAfter := ticks(o[:7])
 		d.Add(sluice.Outcome{
 			Allowed:    retryAfter == 0,
@@ -87,7 +120,7 @@ func decision(req sluice.Request, reply string) (sluice.Decision, error) {
 			Remaining:  int64(bigEndian(o[14:18])),
 		})
 	}
-	return d, nil
+	return d
 }
 
 func ticks(b string) time.Duration {

@@ -1,16 +1,17 @@
--- Decides one check: all limits of a policy for one key, charged together or not at all.
+-- Decides checks of one or more keys, one after the other: each charges all limits of its policy or none.
 --
--- KEYS[1]  the state of the key under the policy
--- ARGV[1]  the cost, in units
--- ARGV[2]  "1" for a peek, which takes nothing, else "0"
--- ARGV[3]  the limits: for each its head, >Bc0BI5I4 (length and name, kind, period in ms, count), and >I4, its capacity
--- ARGV[4]  an instant in microseconds since the epoch, only from tests; empty: the server's clock
+-- KEYS[i]        the state of a caller's key under a policy
+-- ARGV[1]        an instant in microseconds since the epoch, only from tests; empty: the server's clock
+-- ARGV[1+i]      what is asked of KEYS[i], in order: >I2, the number of its limits, then for each check >I4B, the cost and
+--                1 for a peek, which takes nothing, or 0
+-- ARGV[1+#KEYS+n] limits number n: for each its head, >Bc0BI5I4 (length and name, kind, period in ms, count), and >I4, its
+--                capacity
 --
--- Returns a string: for each limit >I7I7I4: retry after (microseconds; 0 where the limit allows, 2^53 for never), reset
--- after (microseconds), remaining.
+-- Returns for each key an error or a string: for each check, for each limit, >I7I7I4: retry after (microseconds; 0 where
+-- the limit allows, 2^53 for never), reset after (microseconds), remaining.
 --
--- The value of KEYS[1] is described in docs/redis-keys.md. All instants and spans are in microseconds. A Lua number
--- counts exactly up to 2^53, which is the year 2255; products beyond it are made in parts, by muldiv.
+-- The value of a key is described in docs/redis-keys.md. All instants and spans are in microseconds. A Lua number counts
+-- exactly up to 2^53, which is the year 2255; products beyond it are made in parts, by muldiv.
 
 local SLIDING_WINDOW, TOKEN_BUCKET, FIXED_WINDOW, SLIDING_COUNTER, ALIGNED_WINDOW = 16, 17, 18, 19, 20
 local FOREVER = 9007199254740991
@@ -251,15 +252,20 @@ local function write_state(l)
   return l.head .. pack('>i7I5', l.at, l.used)
 end
 
--- read_limit reads a limit with a state never seen from ARGV[3], and returns where the next one begins.
-local function read_limit(bytes, pos)
-  local name_end = pos + string.byte(bytes, pos)
-  local kind, period, count, capacity, following = unpack('>BI5I4I4', bytes, name_end + 1)
-  return {
-    head = sub(bytes, pos, following - 5),
-    kind = kind, period = period * 1000, count = count, capacity = capacity,
-    at = 0, used = 0, prev = 0, log = '', alive = 0, newest = 0,
-  }, following
+-- read_limits reads the limits that ARGV[at] describes.
+local function read_limits(at)
+  local bytes, limits, pos = ARGV[at], {}, 1
+  while pos <= #bytes do
+    local name_end = pos + string.byte(bytes, pos)
+    local kind, period, count, capacity, following = unpack('>BI5I4I4', bytes, name_end + 1)
+    limits[#limits + 1] = {
+      head = sub(bytes, pos, following - 5),
+      kind = kind, period = period * 1000, count = count, capacity = capacity,
+      at = 0, used = 0, prev = 0, log = '', alive = 0, newest = 0,
+    }
+    pos = following
+  end
+  return limits
 end
 
 -- read_other reads a value that other limits have written than those that are asked: by name, their states.
@@ -304,15 +310,12 @@ local function carry(l, old, now)
   return true
 end
 
--- read returns the limits with their states at now, and whether one had to be replaced. Where the limits are those that
--- wrote the value, their states stand in it one after the other.
-local function read(value, now)
-  local limits, replaced = {}, false
-  local pos, place = 1, 1
-  while pos <= #ARGV[3] do
-    local l
-    l, pos = read_limit(ARGV[3], pos)
-    limits[#limits + 1] = l
+-- read gives the limits the states of a value, at now. It returns whether one had to be replaced. Where the limits are
+-- those that wrote the value, their states stand in it one after the other.
+local function read(limits, value, now)
+  local replaced, place = false, 1
+  for _, l in ipairs(limits) do
+    forget(l)
     if place and place <= #value then
       local head = #l.head
       if sub(value, place, place + head - 1) == l.head then
@@ -332,58 +335,86 @@ local function read(value, now)
       end
     end
   end
-  return limits, replaced
+  for _, l in ipairs(limits) do
+    replaced = advance(l, now) or replaced
+  end
+  return replaced
 end
 
-local key, cost, peek = KEYS[1], tonumber(ARGV[1]), ARGV[2] == '1'
-local now = tonumber(ARGV[4])
+-- ask decides one check. It returns what each limit says, whether the cost was charged, and the longest reset after.
+local function ask(limits, now, cost, peek)
+  local allowed = true
+  for _, l in ipairs(limits) do
+    allowed = allowed and used_at(l, now) + cost <= l.capacity
+  end
+  local charge = allowed and cost > 0 and not peek
+  local reply, longest = '', 0
+  for _, l in ipairs(limits) do
+    if charge then
+      take(l, now, cost)
+    end
+    local used, retry, reset = used_at(l, now), 0, min(reset_in(l, now), FOREVER)
+    if not charge and used + cost > l.capacity then
+      retry = retry_in(l, now, cost)
+    end
+    reply = reply .. pack('>I7I7I4', retry, reset, max(0, l.capacity - used))
+    longest = max(longest, reset)
+  end
+  return reply, charge, longest
+end
+
+-- decide decides what is asked of a key, with one read and one write.
+local function decide(key, limits, asked, now)
+  local value = redis.pcall('GET', key)
+  if type(value) == 'table' then
+    return value -- an error
+  end
+  local ok, changed = pcall(read, limits, value or '', now)
+  if not ok then
+    return redis.error_reply('BADSTATE the value is not one that this version of Sluice writes; reset or delete the key')
+  end
+  local replies, longest = '', 0
+  for pos = 3, #asked, 5 do
+    local cost, peek = unpack('>I4B', asked, pos)
+    local reply, charged
+    reply, charged, longest = ask(limits, now, cost, peek == 1)
+    replies = replies .. reply
+    changed = changed or charged
+  end
+
+  -- A key lives until its state means nothing any more, rounded up.
+  local life = math.ceil(longest / 1000)
+  if life > 0 and ARGV[1] ~= '' then
+    life = life + 3600000 -- a test's clock stands still while Redis's runs
+  end
+  local written
+  if changed and life > 0 then
+    local states = ''
+    for _, l in ipairs(limits) do
+      states = states .. write_state(l)
+    end
+    written = redis.pcall('SET', key, states, 'PX', string.format('%.0f', life))
+  elseif changed and value then
+    written = redis.pcall('DEL', key)
+  elseif value and redis.call('PTTL', key) == -1 then -- a key that somebody made immortal
+    written = redis.pcall('PEXPIRE', key, string.format('%.0f', life))
+  end
+  if type(written) == 'table' and written.err then
+    return written
+  end
+  return replies
+end
+
+local now = tonumber(ARGV[1])
 if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000000 + time[2]
 end
-local value = redis.call('GET', key)
-local ok, limits, replaced = pcall(read, value or '', now)
-if not ok then
-  return redis.error_reply('BADSTATE the value is not one that this version of Sluice writes; reset or delete the key')
+local limits, results = {}, {}
+for i, key in ipairs(KEYS) do
+  local asked = ARGV[1 + i]
+  local number = unpack('>I2', asked)
+  limits[number] = limits[number] or read_limits(1 + #KEYS + number)
+  results[i] = decide(key, limits[number], asked, now)
 end
-
--- Look.
-local allowed = true
-for _, l in ipairs(limits) do
-  replaced = advance(l, now) or replaced
-  allowed = allowed and used_at(l, now) + cost <= l.capacity
-end
-
--- Charge, and say what each limit says.
-local charge = allowed and cost > 0 and not peek
-local reply, written, longest = '', '', 0
-for _, l in ipairs(limits) do
-  if charge then
-    take(l, now, cost)
-  end
-  local used, retry, reset = used_at(l, now), 0, min(reset_in(l, now), FOREVER)
-  if not charge and used + cost > l.capacity then
-    retry = retry_in(l, now, cost)
-  end
-  reply = reply .. pack('>I7I7I4', retry, reset, max(0, l.capacity - used))
-  longest = max(longest, reset)
-  if charge or replaced then
-    written = written .. write_state(l)
-  end
-end
-
--- Write. A key lives until its state means nothing any more, rounded up.
-local life = math.ceil(longest / 1000)
-if life > 0 and ARGV[4] ~= '' then
-  life = life + 3600000 -- a test's clock stands still while Redis's runs
-end
-if charge or replaced then
-  if life > 0 then
-    redis.call('SET', key, written, 'PX', string.format('%.0f', life))
-  elseif value then
-    redis.call('DEL', key)
-  end
-elseif value and redis.call('PTTL', key) == -1 then -- a key that somebody made immortal
-  redis.call('PEXPIRE', key, string.format('%.0f', life))
-end
-return reply
+return results
