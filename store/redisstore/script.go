@@ -6,21 +6,47 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluice-project/sluice"
 )
 
 //go:embed scripts/check.lua
-var checkScript string
+var checkSource string
 
-// checkSHA is how Redis knows the script once it has seen it.
-var checkSHA = func() string {
-	sum := sha1.Sum([]byte(checkScript))
-	return hex.EncodeToString(sum[:])
-}()
+// checkScript is what is sent to Redis, and checkSHA how Redis knows it once it has seen it.
+var (
+	checkScript = inlineConstants(checkSource)
+	checkSHA    = func() string {
+		sum := sha1.Sum([]byte(checkScript))
+		return hex.EncodeToString(sum[:])
+	}()
+)
+
+// constant is a line of the script that names one or more numbers.
+var constant = regexp.MustCompile(`(?m)^local ([A-Z_]+(?:, [A-Z_]+)*) = ([0-9]+(?:, [0-9]+)*)\b.*$`)
+
+// inlineConstants puts the numbers of a script's constants in the place of their names.
+func inlineConstants(source string) string {
+	numbers := make(map[string]string)
+	for _, line := range constant.FindAllStringSubmatch(source, -1) {
+		values := strings.Split(line[2], ", ")
+		for i, name := range strings.Split(line[1], ", ") {
+			numbers[name] = values[i]
+		}
+	}
+	source = constant.ReplaceAllString(source, "")
+	return regexp.MustCompile(`\b[A-Z_]{2,}\b`).ReplaceAllStringFunc(source, func(word string) string {
+		if number, ok := numbers[word]; ok {
+			return number
+		}
+		return word
+	})
+}
 
 // kinds are the numbers by which the script knows an algorithm; aligned fixed windows are a kind of their own. Adding
 // one, or changing what is stored for one, takes new numbers: those of a version that is running must keep their sense.

@@ -13,14 +13,14 @@
 -- The value of a key is described in docs/redis-keys.md. All instants and spans are in microseconds. A Lua number counts
 -- exactly up to 2^53, which is the year 2255; products beyond it are made in parts, by muldiv.
 
+-- Constants stand in the script as numbers when it is sent, and functions of libraries are called by their full names:
+-- whatever a function captures is paid for at every call, and a lone check calls few.
 local SLIDING_WINDOW, TOKEN_BUCKET, FIXED_WINDOW, SLIDING_COUNTER, ALIGNED_WINDOW = 16, 17, 18, 19, 20
 local FOREVER = 9007199254740991
-local NEVER = FOREVER + 1
+local NEVER = 9007199254740992
 local EXACT_ADMISSIONS, MOST_ADMISSIONS = 64, 76
 local ADMISSION = 12 -- bytes of one, as >I7I5: instant, units
 
-local floor, max, min = math.floor, math.max, math.min
-local pack, unpack, sub = struct.pack, struct.unpack, string.sub
 
 -- muldiv returns a*b/m rounded down, and the remainder. It needs a < 2^35, and b and m < 2^45; a quotient beyond 2^53
 -- is only roughly right.
@@ -32,7 +32,7 @@ local function muldiv(a, b, m)
   end
   local quotient, rest, scale = 0, 0, 268435456
   while scale >= 1 do -- a digit of a at a time, to the base of 128
-    local digit = floor(a / scale)
+    local digit = math.floor(a / scale)
     a = a - digit * scale
     local part = rest * 128 + digit * b
     rest = part % m
@@ -51,25 +51,28 @@ end
 --                                   and the instant of the last
 
 local function forget(l)
-  l.at, l.used, l.prev, l.log, l.alive, l.newest = 0, 0, 0, '', 0, 0
+  l.at, l.used, l.prev = 0, 0, 0
+  if l.kind == SLIDING_WINDOW then
+    l.log, l.alive, l.newest = '', 0, 0
+  end
 end
 
 -- coalesce joins admissions of one sub-window; see algorithm/slidingwindow.go.
 local function coalesce(l, width)
   local joined, last_at, last_units = {}, nil, nil
   for pos = 1, #l.log, ADMISSION do
-    local at, units = unpack('>I7I5', l.log, pos)
-    if last_at and floor(last_at / width) == floor(at / width) then
+    local at, units = struct.unpack('>I7I5', l.log, pos)
+    if last_at and math.floor(last_at / width) == math.floor(at / width) then
       last_units = last_units + units
     else
       if last_at then
-        joined[#joined + 1] = pack('>I7I5', last_at, last_units)
+        joined[#joined + 1] = struct.pack('>I7I5', last_at, last_units)
       end
       last_units = units
     end
     last_at = at
   end
-  joined[#joined + 1] = pack('>I7I5', last_at, last_units)
+  joined[#joined + 1] = struct.pack('>I7I5', last_at, last_units)
   l.log, l.alive = table.concat(joined), #joined
 end
 
@@ -78,16 +81,16 @@ local function take(l, now, units)
   local first = l.used == 0 and l.prev == 0
   l.used = l.used + units
   if l.kind == SLIDING_WINDOW then
-    local at, width = max(now, l.newest), floor(l.period / EXACT_ADMISSIONS)
+    local at, width = math.max(now, l.newest), math.floor(l.period / EXACT_ADMISSIONS)
     if not first and (at == l.newest
-      or (l.alive >= EXACT_ADMISSIONS and floor(at / width) == floor(l.newest / width))) then
-      local _, before = unpack('>I7I5', l.log, #l.log - ADMISSION + 1)
-      l.log = sub(l.log, 1, -ADMISSION - 1) .. pack('>I7I5', at, before + units)
+      or (l.alive >= EXACT_ADMISSIONS and math.floor(at / width) == math.floor(l.newest / width))) then
+      local _, before = struct.unpack('>I7I5', l.log, #l.log - ADMISSION + 1)
+      l.log = string.sub(l.log, 1, -ADMISSION - 1) .. struct.pack('>I7I5', at, before + units)
     else
       if l.alive == MOST_ADMISSIONS then
         coalesce(l, width)
       end
-      l.log = l.log .. pack('>I7I5', at, units)
+      l.log = l.log .. struct.pack('>I7I5', at, units)
       l.alive = l.alive + 1
     end
     l.newest = at
@@ -135,7 +138,7 @@ local function advance(l, now)
   elseif kind == SLIDING_WINDOW then
     local pos = 1
     while l.used > 0 do
-      local admitted, units = unpack('>I7I5', l.log, pos)
+      local admitted, units = struct.unpack('>I7I5', l.log, pos)
       if admitted + period > now then
         break
       end
@@ -143,7 +146,7 @@ local function advance(l, now)
     end
     ended = l.used == 0
     if pos > 1 then
-      l.log = sub(l.log, pos)
+      l.log = string.sub(l.log, pos)
     end
   elseif kind == SLIDING_COUNTER and now < at + 2 * period then
     if now >= at + period then
@@ -166,8 +169,8 @@ local function used_at(l, now)
       return l.used - muldiv(l.count, now - l.at, l.period)
     end
   elseif l.kind == SLIDING_COUNTER and l.prev > 0 then
-    local units, fraction = muldiv(l.prev, l.period - max(0, now - l.at), l.period)
-    return l.used + units + min(fraction, 1)
+    local units, fraction = muldiv(l.prev, l.period - math.max(0, now - l.at), l.period)
+    return l.used + units + math.min(fraction, 1)
   end
   return l.used
 end
@@ -175,7 +178,7 @@ end
 -- earn_time returns how long a bucket takes, from now, to have so many of its missing units back. One of them is partly
 -- earned already.
 local function earn_time(l, now, missing)
-  local before, earned, fraction = max(0, l.at - now), 0, 0
+  local before, earned, fraction = math.max(0, l.at - now), 0, 0
   if now > l.at then
     earned, fraction = muldiv(l.count, now - l.at, l.period)
   end
@@ -202,12 +205,12 @@ local function retry_in(l, now, cost)
   if cost > l.capacity then
     return NEVER
   elseif l.kind == TOKEN_BUCKET then
-    return min(earn_time(l, now, l.used + cost - l.capacity), FOREVER)
+    return math.min(earn_time(l, now, l.used + cost - l.capacity), FOREVER)
   elseif l.kind == SLIDING_WINDOW then
     local needed, pos, at = l.used + cost - l.capacity, 1, 0
     while needed > 0 do
       local units
-      at, units = unpack('>I7I5', l.log, pos)
+      at, units = struct.unpack('>I7I5', l.log, pos)
       needed, pos = needed - units, pos + ADMISSION
     end
     return at - now + l.period
@@ -229,14 +232,14 @@ end
 -- read_state reads the state behind the head of a limit, and returns where the next head begins.
 local function read_state(l, value, pos)
   if l.kind == SLIDING_WINDOW then
-    l.used, l.alive, pos = unpack('>I5B', value, pos)
-    l.log = sub(value, pos, pos + l.alive * ADMISSION - 1)
-    l.newest = unpack('>I7', l.log, #l.log - ADMISSION + 1)
+    l.used, l.alive, pos = struct.unpack('>I5B', value, pos)
+    l.log = string.sub(value, pos, pos + l.alive * ADMISSION - 1)
+    l.newest = struct.unpack('>I7', l.log, #l.log - ADMISSION + 1)
     return pos + #l.log
   elseif l.kind == SLIDING_COUNTER then
-    l.at, l.used, l.prev, pos = unpack('>i7I5I5', value, pos)
+    l.at, l.used, l.prev, pos = struct.unpack('>i7I5I5', value, pos)
   else
-    l.at, l.used, pos = unpack('>i7I5', value, pos)
+    l.at, l.used, pos = struct.unpack('>i7I5', value, pos)
   end
   return pos
 end
@@ -245,11 +248,11 @@ local function write_state(l)
   if l.used == 0 and l.prev == 0 then
     return ''
   elseif l.kind == SLIDING_WINDOW then
-    return l.head .. pack('>I5B', l.used, l.alive) .. l.log
+    return l.head .. struct.pack('>I5B', l.used, l.alive) .. l.log
   elseif l.kind == SLIDING_COUNTER then
-    return l.head .. pack('>i7I5I5', l.at, l.used, l.prev)
+    return l.head .. struct.pack('>i7I5I5', l.at, l.used, l.prev)
   end
-  return l.head .. pack('>i7I5', l.at, l.used)
+  return l.head .. struct.pack('>i7I5', l.at, l.used)
 end
 
 -- read_limits reads the limits that ARGV[at] describes.
@@ -257,11 +260,11 @@ local function read_limits(at)
   local bytes, limits, pos = ARGV[at], {}, 1
   while pos <= #bytes do
     local name_end = pos + string.byte(bytes, pos)
-    local kind, period, count, capacity, following = unpack('>BI5I4I4', bytes, name_end + 1)
+    local kind, period, count, capacity, following = struct.unpack('>BI5I4I4', bytes, name_end + 1)
     limits[#limits + 1] = {
-      head = sub(bytes, pos, following - 5),
+      head = string.sub(bytes, pos, following - 5),
       kind = kind, period = period * 1000, count = count, capacity = capacity,
-      at = 0, used = 0, prev = 0, log = '', alive = 0, newest = 0,
+      at = 0, used = 0, prev = 0,
     }
     pos = following
   end
@@ -272,9 +275,9 @@ end
 local function read_other(value)
   local others, pos = {}, 1
   while pos <= #value do
-    local l = {prev = 0, log = '', alive = 0, newest = 0, at = 0}
+    local l = {at = 0, prev = 0}
     local name
-    name, l.kind, l.period, l.count, pos = unpack('>Bc0BI5I4', value, pos)
+    name, l.kind, l.period, l.count, pos = struct.unpack('>Bc0BI5I4', value, pos)
     if l.kind < SLIDING_WINDOW or l.kind > ALIGNED_WINDOW then
       error('kind')
     end
@@ -305,7 +308,7 @@ local function carry(l, old, now)
   end
   if l.used > 0 and now > l.at then
     local units, fraction = muldiv(old.count, now - l.at, l.period)
-    l.used, l.at = l.used - units, now - floor(fraction / l.count)
+    l.used, l.at = l.used - units, now - math.floor(fraction / l.count)
   end
   return true
 end
@@ -314,11 +317,12 @@ end
 -- those that wrote the value, their states stand in it one after the other.
 local function read(limits, value, now)
   local replaced, place = false, 1
-  for _, l in ipairs(limits) do
+  for n = 1, #limits do
+    local l = limits[n]
     forget(l)
     if place and place <= #value then
       local head = #l.head
-      if sub(value, place, place + head - 1) == l.head then
+      if string.sub(value, place, place + head - 1) == l.head then
         place = read_state(l, value, place + head)
       else
         place = nil
@@ -327,15 +331,17 @@ local function read(limits, value, now)
   end
   if place ~= #value + 1 then
     local others = read_other(value)
-    for _, l in ipairs(limits) do
-      local name = sub(l.head, 2, 1 + string.byte(l.head))
+    for n = 1, #limits do
+    local l = limits[n]
+      local name = string.sub(l.head, 2, 1 + string.byte(l.head))
       forget(l)
       if others[name] then
         replaced = carry(l, others[name], now) or replaced
       end
     end
   end
-  for _, l in ipairs(limits) do
+  for n = 1, #limits do
+    local l = limits[n]
     replaced = advance(l, now) or replaced
   end
   return replaced
@@ -344,21 +350,24 @@ end
 -- ask decides one check. It returns what each limit says, whether the cost was charged, and the longest reset after.
 local function ask(limits, now, cost, peek)
   local allowed = true
-  for _, l in ipairs(limits) do
+  for n = 1, #limits do
+    local l = limits[n]
     allowed = allowed and used_at(l, now) + cost <= l.capacity
   end
   local charge = allowed and cost > 0 and not peek
-  local reply, longest = '', 0
-  for _, l in ipairs(limits) do
+  local reply, longest = nil, 0
+  for n = 1, #limits do
+    local l = limits[n]
     if charge then
       take(l, now, cost)
     end
-    local used, retry, reset = used_at(l, now), 0, min(reset_in(l, now), FOREVER)
+    local used, retry, reset = used_at(l, now), 0, math.min(reset_in(l, now), FOREVER)
     if not charge and used + cost > l.capacity then
       retry = retry_in(l, now, cost)
     end
-    reply = reply .. pack('>I7I7I4', retry, reset, max(0, l.capacity - used))
-    longest = max(longest, reset)
+    local says = struct.pack('>I7I7I4', retry, reset, math.max(0, l.capacity - used))
+    reply = reply and reply .. says or says
+    longest = math.max(longest, reset)
   end
   return reply, charge, longest
 end
@@ -373,12 +382,12 @@ local function decide(key, limits, asked, now)
   if not ok then
     return redis.error_reply('BADSTATE the value is not one that this version of Sluice writes; reset or delete the key')
   end
-  local replies, longest = '', 0
+  local replies, longest
   for pos = 3, #asked, 5 do
-    local cost, peek = unpack('>I4B', asked, pos)
+    local cost, peek = struct.unpack('>I4B', asked, pos)
     local reply, charged
     reply, charged, longest = ask(limits, now, cost, peek == 1)
-    replies = replies .. reply
+    replies = replies and replies .. reply or reply
     changed = changed or charged
   end
 
@@ -389,15 +398,17 @@ local function decide(key, limits, asked, now)
   end
   local written
   if changed and life > 0 then
-    local states = ''
-    for _, l in ipairs(limits) do
-      states = states .. write_state(l)
+    local states
+    for n = 1, #limits do
+    local l = limits[n]
+      local state = write_state(l)
+      states = states and states .. state or state
     end
-    written = redis.pcall('SET', key, states, 'PX', string.format('%.0f', life))
+    written = redis.pcall('SET', key, states, 'PX', life)
   elseif changed and value then
     written = redis.pcall('DEL', key)
   elseif value and redis.call('PTTL', key) == -1 then -- a key that somebody made immortal
-    written = redis.pcall('PEXPIRE', key, string.format('%.0f', life))
+    written = redis.pcall('PEXPIRE', key, life)
   end
   if type(written) == 'table' and written.err then
     return written
@@ -413,7 +424,7 @@ end
 local limits, results = {}, {}
 for i, key in ipairs(KEYS) do
   local asked = ARGV[1 + i]
-  local number = unpack('>I2', asked)
+  local number = struct.unpack('>I2', asked)
   limits[number] = limits[number] or read_limits(1 + #KEYS + number)
   results[i] = decide(key, limits[number], asked, now)
 end
