@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// metric is a figure by which limiters are compared.
+type metric struct {
+	name   string
+	of     func(figures) float64
+	text   func(float64) string
+	higher bool // the higher the better
+}
+
+var (
+	rateMetric   = metric{"decisions/s", func(f figures) float64 { return f.perSecond }, rateText, true}
+	p50Metric    = metric{"p50", func(f figures) float64 { return float64(f.p50) }, latencyText, false}
+	p99Metric    = metric{"p99", func(f figures) float64 { return float64(f.p99) }, latencyText, false}
+	allocsMetric = metric{"allocs/op", func(f figures) float64 { return math.Round(10*f.allocs) / 10 }, allocsText, false}
+)
+
+// metrics are all by which a row can be behind.
+var metrics = []metric{rateMetric, p50Metric, p99Metric, allocsMetric}
+
+// comparison is one of our rows beside the rival that is best by a metric in the same contest.
+type comparison struct {
+	metric metric
+	row    row
+	rival  row
+}
+
+// compare returns the comparison of one of our rows with the best rival; ok is false where no rival was measured.
+func compare(m metric, ours row, rows []row) (c comparison, ok bool) {
+	c = comparison{metric: m, row: ours}
+	for _, r := range rows {
+		if r.ours || r.contest != ours.contest {
+			continue
+		}
+		value, best := m.of(r.figures), m.of(c.rival.figures)
+		if !ok || m.higher && value > best || !m.higher && value < best {
+			c.rival, ok = r, true
+		}
+	}
+	return c, ok
+}
+
+// ratio returns ours by the rival's: 1 where both are 0.
+func (c comparison) ratio() float64 {
+	ours, rival := c.metric.of(c.row.figures), c.metric.of(c.rival.figures)
+	if ours == rival {
+		return 1
+	}
+	return ours / rival
+}
+
+// behind reports whether the rival is better, by what two digits can show.
+func (c comparison) behind() bool {
+	ratio := math.Round(100*c.ratio()) / 100
+	return c.metric.higher && ratio < 1 || !c.metric.higher && ratio > 1
+}
+
+// String returns the figure beside the rival's, such as "p50 143us (redis_rate 98.0us)".
+func (c comparison) String() string {
+	m := c.metric
+	return fmt.Sprintf("%s %s (%s %s)", m.name, m.text(m.of(c.row.figures)), c.rival.limiter, m.text(m.of(c.rival.figures)))
+}
+
+// rateText returns decisions a second to three digits, such as "54.3k" or "1.27M".
+func rateText(perSecond float64) string {
+	switch {
+	case perSecond >= 999_500:
+		return digits(perSecond/1e6) + "M"
+	case perSecond >= 1000:
+		return digits(perSecond/1e3) + "k"
+	}
+	return digits(perSecond)
+}
+
+// latencyText returns nanoseconds to three digits, such as "143us".
+func latencyText(ns float64) string {
+	d := time.Duration(ns)
+	switch {
+	case d >= time.Millisecond:
+		return digits(ns/1e6) + "ms"
+	case d >= time.Microsecond:
+		return digits(ns/1e3) + "us"
+	}
+	return digits(ns) + "ns"
+}
+
+func allocsText(n float64) string { return fmt.Sprintf("%.1f", n) }
+
+// digits returns at least three digits of a number under 1000, and no more behind the point than they need.
+func digits(n float64) string {
+	switch {
+	case n >= 99.95:
+		return fmt.Sprintf("%.0f", n)
+	case n >= 9.995:
+		return fmt.Sprintf("%.1f", n)
+	}
+	return fmt.Sprintf("%.2f", n)
+}
