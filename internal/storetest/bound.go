@@ -1,0 +1,146 @@
+package storetest
+
+import (
+	"fmt"
+	"math/big"
+
+	"github.com/sluice-project/sluice"
+	"pgregory.net/rapid"
+)
+
+// Promise 1: in every span a key gets at most what its limits say. What is looked at here is what was admitted, and
+// nothing that a store says of itself.
+
+// admissions are what a key was granted, oldest first.
+type admissions []admission
+
+type admission struct {
+	at    sluice.Tick
+	units int64
+}
+
+// within reports whether a limit may have granted all of them. It looks at every span that begins and ends with one.
+func (all admissions) within(l sluice.Limit) error {
+	switch l.Algorithm() {
+	case sluice.TokenBucket:
+		return all.withinBucket(l)
+	case sluice.SlidingWindow:
+		return all.withinWindow(l)
+	case sluice.FixedWindow:
+		return all.withinFixed(l)
+	case sluice.SlidingCounter:
+		return all.withinCounter(l)
+	}
+	return fmt.Errorf("limit %s: no bound is known for it", l)
+}
+
+// withinBucket: burst + floor(D*count/period) in every span D.
+func (all admissions) withinBucket(l sluice.Limit) error {
+	for i, first := range all {
+		units := int64(0)
+		for _, last := range all[i:] {
+			units += last.units
+			most := new(big.Int).Mul(big.NewInt(int64(last.at-first.at)), big.NewInt(l.Count()))
+			most.Div(most, big.NewInt(int64(ticks(l.Period()))))
+			most.Add(most, big.NewInt(l.Burst()))
+			if big.NewInt(units).Cmp(most) > 0 {
+				return fmt.Errorf("%s admitted %d units from %d to %d, at most %s may be", l, units, first.at, last.at, most)
+			}
+		}
+	}
+	return nil
+}
+
+// withinWindow: count in every span of one period.
+func (all admissions) withinWindow(l sluice.Limit) error {
+	for i, first := range all {
+		if err := all[i:].sumBefore(l, first.at, first.at+ticks(l.Period())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withinFixed: count in each window, which begins with the first admission after the one before, or with the clock's.
+func (all admissions) withinFixed(l sluice.Limit) error {
+	period := ticks(l.Period())
+	end := sluice.Tick(0)
+	for i, a := range all {
+		if a.at < end || a.units == 0 {
+			continue
+		}
+		start := a.at
+		if l.Aligned() {
+			start -= start % period
+		}
+		end = start + period
+		if err := all[i:].sumBefore(l, start, end); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sumBefore: count from the first admission until an instant.
+func (all admissions) sumBefore(l sluice.Limit, start, end sluice.Tick) error {
+	units := int64(0)
+	for _, a := range all {
+		if a.at < end {
+			units += a.units
+		}
+	}
+	if units > l.Count() {
+		return fmt.Errorf("%s admitted %d units from %d until before %d", l, units, start, end)
+	}
+	return nil
+}
+
+// withinCounter: count by the weighted estimate, at every admission.
+func (all admissions) withinCounter(l sluice.Limit) error {
+	period := ticks(l.Period())
+	for i, a := range all {
+		start := a.at - a.at%period
+		var previous, current int64
+		for _, b := range all[:i+1] {
+			switch {
+			case b.at >= start:
+				current += b.units
+			case b.at >= start-period:
+				previous += b.units
+			}
+		}
+		weighted := new(big.Int).Mul(big.NewInt(previous), big.NewInt(int64(start+period-a.at)))
+		weighted.Add(weighted, big.NewInt(int64(period-1)))
+		weighted.Div(weighted, big.NewInt(int64(period)))
+		if a.units > 0 && weighted.Int64()+current > l.Count() {
+			return fmt.Errorf("%s admitted %d units at %d: by then %d in its window and %d weighted in the one before",
+				l, a.units, a.at, current, weighted.Int64())
+		}
+	}
+	return nil
+}
+
+// testBound takes from steady policies all that they grant, as early as they grant it: at the instants that RetryAfter
+// names, and at the edges of spans.
+func (s *suite) testBound(t rapid.TB) {
+	for range max(1, s.rounds/20) {
+		rapid.Check(t, func(t *rapid.T) {
+			ctx, cancel := call()
+			defer cancel()
+			script := rapid.Custom(drawGreedy).Draw(t, "sequence")
+			newPlayer(ctx, t, s.harness, newScene(script, s.policyName())).play()
+		})
+	}
+}
+
+// drawGreedy returns a sequence of checks that want as much as there is, of one key.
+func drawGreedy(t *rapid.T) sequence {
+	d := rapidDice{t}
+	s := sequence{versions: [][]sluice.Limit{drawLimits(d)}, keys: []string{"key"}, start: drawDate(d), steady: true}
+	for range 20 + d.roll(30) {
+		c := pick(d, cost{kind: costUnits, n: 1}, cost{kind: costRemaining}, cost{kind: costHalf}, cost{kind: costUnits, n: 3})
+		m := move{kind: pick(d, moveStay, moveRetry, movePart, moveRetry, moveEdge, movePeriod), n: d.roll(64), off: d.roll(3) - 1}
+		s.steps = append(s.steps, step{move: m, kind: stepAsk, asks: []ask{{cost: c}}})
+	}
+	return s
+}
