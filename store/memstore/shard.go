@@ -9,16 +9,16 @@ import (
 	"github.com/sluice-project/sluice/algorithm"
 )
 
-// entry is a record, whose it is, and its place in the order of expiry.
+// entry is a record, whose it is, and its place in the order of expiry. What every decision looks at stands first.
 type entry struct {
-	record  algorithm.Record
-	policy  string
 	key     string
-	hash    uint64
 	next    *entry // another with the same hash
 	expires int64  // ticks of the store's clock; the record means nothing from then on
 	due     int64  // ticks; at or before expires
-	place   int    // in the shard's heap
+	record  algorithm.Record
+	policy  string
+	hash    uint64
+	place   int // in the shard's heap
 }
 
 // shard is a part of the keys under a lock of its own. Its heap orders the entries by when they are due to be looked

@@ -1,0 +1,62 @@
+# What can be done here; CONTRIBUTING.md says when. Every module is built by its own go.mod, as its users build it, so
+# that what passes here does not lean on the workspace.
+
+MODULES := . server bench tools
+
+# What make run stores in: memory, or an address such as redis://127.0.0.1:6379.
+STORE := memory
+# What make mutants and make matrix are confined to: a regular expression.
+ONLY :=
+# More arguments for go test and for the benchmarks.
+TESTFLAGS :=
+BENCHFLAGS :=
+
+export GOWORK := off
+export PATH := $(CURDIR)/.tools:$(PATH)
+
+# in_each runs a command in every module.
+in_each = @set -e; for m in $(MODULES); do echo "in $$m: $(1)"; (cd $$m && $(1)); done
+
+.PHONY: help build run test check mutants matrix bench generate linters
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s%s\n", $$1, $$2}' Makefile
+
+build: ## build bin/sluice
+	cd server && go build -o ../bin/sluice ./cmd/sluice
+
+run: build ## serve on 127.0.0.1:8080 with example policies; STORE=redis://127.0.0.1:6379 keeps state there
+	bin/sluice serve --store '$(STORE)'
+
+test: ## run every test of every module, with the race detector; installs redis-server where it is missing
+	@sh tools/install.sh .tools
+	$(call in_each,go test -race -timeout 20m $(TESTFLAGS) ./...)
+
+check: linters ## what must hold of the sources without running them: form, vet, dependencies, generated files, links
+	@echo gofumpt -l .; files=$$(gofumpt -l .); test -z "$$files" || { echo "gofumpt -w would change:" $$files; exit 1; }
+	$(call in_each,go mod tidy -diff)
+	$(call in_each,go build ./...)
+	$(call in_each,go vet ./...)
+	$(call in_each,staticcheck -checks all ./...)
+	@echo make generate, in a copy; copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; set -e; \
+		tar -cf - --exclude=./.git --exclude=./.tools --exclude=./bin . | tar -xf - -C "$$copy"; \
+		$(MAKE) -s -C "$$copy" generate; \
+		diff -r -x .git -x .tools -x bin . "$$copy" || { echo "generated files differ: run make generate"; exit 1; }
+	cd tools && go run ./links
+
+mutants: ## apply named faults to a copy, one after the other, and see the tests fail on each; ONLY=REGEXP for some
+	@sh tools/install.sh .tools
+	cd tools && go run ./mutants -only '$(ONLY)'
+
+matrix: ## run the store's tests on every version of Redis and Valkey that is supported; ONLY=REGEXP for some
+	cd tools && go run ./matrix -only '$(ONLY)'
+
+bench: ## measure this library and others side by side
+	@sh tools/install.sh .tools
+	cd bench && go run . $(BENCHFLAGS)
+
+generate: ## write the generated files again
+	$(call in_each,go generate ./...)
+
+linters:
+	@cd tools && GOBIN='$(CURDIR)/.tools' go install tool

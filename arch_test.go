@@ -1,0 +1,214 @@
+package sluice_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const modulePath = "github.com/sluice-project/sluice"
+
+// room is what one package, or a tree of them, may import besides the part of the standard library that is open to all.
+// Tests are bound by none of it: nobody who imports the package compiles them.
+type room struct {
+	// dir is the package's directory; one that ends in "/..." stands for all below it, too.
+	dir string
+	// rooms are the packages of Sluice, by directory; "." is the core.
+	rooms []string
+	// modules are the packages of others, by prefix.
+	modules []string
+	// outside is what it may use of the guarded part of the standard library.
+	outside []string
+}
+
+// guarded are the packages of the standard library by which a program reaches out of itself. What decides has none of
+// them, and the types of a wire stay in the room that speaks it.
+var guarded = []string{"net", "net/http", "os", "os/exec", "os/signal", "syscall"}
+
+// rooms is the house. Imports point down: cmd, server, doors, engine, stores, algorithm or policy, core. A package that
+// has no row here has no place yet: give it one, with as little in it as will do.
+var rooms = []room{
+	// The library: what an importer compiles is standard library but for a Redis client and a YAML reader.
+	{dir: "."},
+	{dir: "algorithm", rooms: []string{"."}},
+	{dir: "policy", rooms: []string{"."}},
+	{
+		dir: "policy/filesource", rooms: []string{".", "policy"}, modules: []string{"github.com/goccy/go-yaml"},
+		outside: []string{"net", "os"},
+	},
+	{dir: "store/memstore", rooms: []string{".", "algorithm"}},
+	{
+		dir: "store/redisstore", rooms: []string{"."}, modules: []string{"github.com/redis/rueidis"},
+		outside: []string{"net", "os"},
+	},
+	{dir: "engine", rooms: []string{".", "policy"}},
+	{dir: "httplimit", rooms: []string{"."}, outside: []string{"net/http"}},
+
+	// What its tests and its pages are made with.
+	{
+		dir:     "internal/redistest", // it knows nothing of Sluice
+		outside: []string{"net", "os", "os/exec", "syscall"},
+	},
+	{
+		dir: "internal/storetest", rooms: []string{".", "internal/storetest/model"}, modules: []string{"pgregory.net/rapid"},
+		outside: []string{"os"},
+	},
+	{dir: "internal/storetest/model", rooms: []string{"."}}, // nothing of algorithm: it is there to contradict it
+	{dir: "internal/figures", rooms: []string{".", "store/memstore"}, outside: []string{"os"}},
+
+	// The server. A door imports no other door of the server; httpapi answers with the header fields and reads the
+	// client address that httplimit knows, because authorize is the same question over the same protocol.
+	{
+		dir: "server/httpapi", rooms: []string{".", "engine", "policy", "httplimit"},
+		modules: []string{"github.com/go-json-experiment/json"}, outside: []string{"net", "net/http"},
+	},
+	{
+		dir: "server/telemetry", rooms: []string{".", "engine"}, modules: []string{"github.com/prometheus/client_golang"},
+		outside: []string{"net/http"},
+	},
+	{
+		dir: "server",
+		rooms: []string{
+			".", "engine", "policy", "policy/filesource", "server/httpapi", "server/telemetry", "store/memstore",
+			"store/redisstore",
+		},
+		modules: []string{"github.com/redis/rueidis"},
+		outside: []string{"net", "net/http", "os", "syscall"},
+	},
+	{
+		dir: "server/cmd/sluice",
+		rooms: []string{
+			".", "engine", "policy", "policy/filesource", "server", "server/httpapi", "store/memstore", "store/redisstore",
+		},
+		modules: []string{"github.com/go-json-experiment/json", "github.com/redis/rueidis", "github.com/spf13"},
+		outside: guarded,
+	},
+
+	// What is never released.
+	{
+		dir: "bench/...", rooms: []string{".", "store/memstore", "store/redisstore", "internal/redistest"},
+		modules: []string{""}, outside: guarded,
+	},
+	{dir: "tools/...", outside: guarded},
+}
+
+// covers reports whether the room is that of a package.
+func (r room) covers(dir string) bool {
+	tree, all := strings.CutSuffix(r.dir, "/...")
+	return dir == tree || all && strings.HasPrefix(dir, tree+"/")
+}
+
+// allows reports whether a package of the room may import another.
+func (r room) allows(imported string) bool {
+	if dir, ours := packageDir(imported); ours {
+		return slices.Contains(r.rooms, dir)
+	}
+	if !standard(imported) {
+		return slices.ContainsFunc(r.modules, func(prefix string) bool { return strings.HasPrefix(imported, prefix) })
+	}
+	return !slices.Contains(guarded, imported) || slices.Contains(r.outside, imported)
+}
+
+// TestImports holds every package of every module against its room.
+func TestImports(t *testing.T) {
+	imports := readImports(t)
+	for _, r := range rooms {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(imports)), r.covers) {
+			t.Errorf("the room %q has no package any more: take it out of the table", r.dir)
+		}
+	}
+	for dir, files := range imports {
+		i := slices.IndexFunc(rooms, func(r room) bool { return r.covers(dir) })
+		if i < 0 {
+			t.Errorf("the package %s has no room: give it a row in arch_test.go", dir)
+			continue
+		}
+		for _, f := range files {
+			if !rooms[i].allows(f.imported) {
+				t.Errorf("%s: the room %q must not import %s: see arch_test.go for what it may", f.at, rooms[i].dir, f.imported)
+			}
+		}
+	}
+}
+
+// TestStandardLibraryOnly shows that whoever imports the core, the embedded store or the middleware compiles the
+// standard library and nothing else.
+func TestStandardLibraryOnly(t *testing.T) {
+	imports := readImports(t)
+	for _, dir := range []string{".", "store/memstore", "httplimit"} {
+		seen := map[string]bool{dir: true}
+		for open := []string{dir}; len(open) > 0; open = open[1:] {
+			for _, f := range imports[open[0]] {
+				if next, ours := packageDir(f.imported); ours && !seen[next] {
+					seen[next] = true
+					open = append(open, next)
+				} else if !ours && !standard(f.imported) {
+					t.Errorf("%s: an importer of %s compiles %s, want the standard library only", f.at, dir, f.imported)
+				}
+			}
+		}
+	}
+}
+
+// importedAt is one import and where it stands.
+type importedAt struct {
+	imported string
+	at       token.Position
+}
+
+// readImports returns what every package of the tree imports, tests aside, by the package's directory.
+func readImports(t *testing.T) map[string][]importedAt {
+	t.Helper()
+	imports := make(map[string][]importedAt)
+	files := token.NewFileSet()
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && name != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata"):
+			return filepath.SkipDir
+		case d.IsDir() || path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go"):
+			return nil
+		}
+		parsed, err := parser.ParseFile(files, name, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		dir := filepath.ToSlash(filepath.Dir(name))
+		var found []importedAt
+		for _, i := range parsed.Imports {
+			imported, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			found = append(found, importedAt{imported, files.Position(i.Pos())})
+		}
+		imports[dir] = append(imports[dir], found...)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return imports
+}
+
+// packageDir returns the directory of a package of Sluice, and whether it is one.
+func packageDir(imported string) (dir string, ours bool) {
+	if imported == modulePath {
+		return ".", true
+	}
+	return strings.CutPrefix(imported, modulePath+"/")
+}
+
+// standard reports whether a package is of the standard library: the first element of every other path is a host name.
+func standard(imported string) bool {
+	first, _, _ := strings.Cut(imported, "/")
+	return !strings.Contains(first, ".")
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestFaultsAreFresh finds stale faults without applying any, so that whoever changes a line that one replaces hears of
+// it at once.
+func TestFaultsAreFresh(t *testing.T) {
+	faults, err := choose("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const root = "../.."
+	seen := make(map[string]bool)
+	for _, f := range faults {
+		if seen[f.String()] {
+			t.Errorf("%s: there are two faults of this name", f)
+		}
+		seen[f.String()] = true
+		text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(f.file)))
+		if err != nil {
+			t.Errorf("%s: %v", f, err)
+			continue
+		}
+		if n := strings.Count(string(text), f.old); n != 1 {
+			t.Errorf("%s: the text to replace stands there %d times, want once: %q", f, n, f.old)
+		}
+		if f.old == f.new {
+			t.Errorf("%s: it changes nothing", f)
+		}
+	}
+}
+
+// TestNotices tries the runner itself on a tree of one package: a fault that its test sees, one that it does not see,
+// one that does not compile and one that is stale.
+func TestNotices(t *testing.T) {
+	root := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":       "module example.com/m\n\ngo 1.26\n",
+		"m.go":         "package m\n\nfunc double(n int) int { return n + n }\n\nfunc unseen() int { return 1 }\n",
+		"m_test.go":    "package m\n\nimport \"testing\"\n\nfunc TestDouble(t *testing.T) {\n\tif double(3) != 6 {\n\t\tt.Error(\"wrong\")\n\t}\n}\n",
+		".git/ignored": "",
+	} {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copied, err := copyTree(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer copied.remove()
+	if _, err := os.Stat(filepath.Join(copied.dir, ".git")); err == nil {
+		t.Error("the copy holds .git")
+	}
+
+	all := suite{dir: "."}
+	for _, c := range []struct {
+		old, new string
+		want     string // how the answer begins
+	}{
+		{"n + n", "n * n", ""},
+		{"return 1", "return 2", "survived"},
+		{"n + n", "n + m", "does not build"},
+		{"n - n", "n + n", "stale"},
+		{"return", "return 0 +", "stale"}, // stands there twice
+	} {
+		got := copied.notices(t.Context(), fault{file: "m.go", old: c.old, new: c.new, by: all})
+		if !strings.HasPrefix(got, c.want) || c.want == "" && got != "" {
+			t.Errorf("notices(%q for %q) = %q, want %q", c.new, c.old, got, c.want)
+		}
+		if got := copied.holds(t.Context(), all); got != "" {
+			t.Errorf("holds after %q for %q = %q, want the fault taken back", c.new, c.old, got)
+		}
+	}
+	if got := copied.holds(t.Context(), suite{dir: ".", run: "NoSuchTest"}); !strings.HasPrefix(got, "stale") {
+		t.Errorf("holds of a suite without tests = %q, want that it is stale", got)
+	}
+}
