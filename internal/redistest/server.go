@@ -32,11 +32,12 @@ type Options struct {
 // Server is one private redis-server. Its methods are safe for concurrent use, except that only one goroutine at a time
 // may restart it. Those that take a test end it when they go wrong, so they are for the test's own goroutine.
 type Server struct {
-	options Options
-	cluster bool
-	dir     string
-	port    int
-	tls     *tls.Config
+	options  Options
+	cluster  bool
+	sentinel bool
+	dir      string
+	port     int
+	tls      *tls.Config
 
 	mu      sync.Mutex
 	process *process
@@ -146,6 +147,17 @@ func (s *Server) Do(t testing.TB, args ...string) any {
 	return reply
 }
 
+// WaitForInfo asks the server until the reply to INFO SECTION has a text in it.
+func (s *Server) WaitForInfo(t testing.TB, section, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !strings.Contains(fmt.Sprint(s.Do(t, "INFO", section)), text); {
+		if time.Now().After(deadline) {
+			t.Fatalf("INFO %s does not say %s within %s", section, text, patience)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 func (s *Server) running() *process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -160,6 +172,11 @@ func (s *Server) start(t testing.TB) {
 		t.Fatalf("directory for redis-server: %v", err)
 	}
 	s.dir = dir
+	if s.sentinel {
+		if err := writeSentinelFile(dir); err != nil {
+			t.Fatalf("file for redis-server --sentinel: %v", err)
+		}
+	}
 	t.Cleanup(func() {
 		if p := s.running(); p != nil {
 			p.kill()
@@ -229,6 +246,9 @@ func (s *Server) begin() error {
 // settings are the command line.
 func (s *Server) settings() []string {
 	port := strconv.Itoa(s.port)
+	if s.sentinel {
+		return []string{filepath.Join(s.dir, sentinelFile), "--sentinel", "--bind", "127.0.0.1", "--dir", s.dir, "--port", port}
+	}
 	args := []string{
 		"--bind", "127.0.0.1", "--dir", s.dir, "--daemonize", "no",
 		"--save", "", "--appendonly", "no",

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/redis/rueidis"
 	"github.com/sluice-project/sluice"
@@ -87,6 +88,9 @@ func isNoScript(reply rueidis.RedisResult) bool {
 // readTogether writes the results of groups that shared a call.
 func (s *Store) readTogether(ctx context.Context, groups []group, reply rueidis.RedisResult) {
 	answers, err := reply.ToArray()
+	if err == nil && len(answers) != len(groups) {
+		err = fmt.Errorf("the script answered for %d keys, want %d", len(answers), len(groups))
+	}
 	for i, g := range groups {
 		text, err := "", err
 		if err == nil {

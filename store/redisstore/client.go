@@ -41,6 +41,9 @@ func ClientOption(rawURL string) (rueidis.ClientOption, error) {
 	if !slices.Contains([]string{"redis", "rediss", "valkey", "valkeys", "unix"}, u.Scheme) {
 		return none, fmt.Errorf("the store's URL begins with %q; it must be redis://, rediss:// or unix://", u.Scheme+"://")
 	}
+	if strings.Contains(u.Path, "@") || strings.Contains(u.RawQuery, "@") { // the rest of a password, most likely
+		return none, errors.New("the store's URL has an @ behind its host; write the characters / ? # and @ of a password as %2F %3F %23 and %40")
+	}
 	query := u.Query()
 	for name := range query {
 		if !slices.Contains(parameters, name) {

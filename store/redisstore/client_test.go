@@ -53,6 +53,8 @@ func TestClientOptionErrors(t *testing.T) {
 		{"redis://u:secret@h:%zz", "malformed"},
 		{"redis://u:secret@h\x7f:1", "malformed"},
 		{"redis://u:secret%@h:1", "malformed"},
+		{"redis://u:2024/secret@h:1", "an @ behind its host; write"},
+		{"redis://u:1234?secret@h:1", "an @ behind its host; write"},
 		{"redis://u:secret@h:1/x", `database number: "x"`},
 		{"redis://u:secret@h:1/1/2", "path"},
 		{"redis://u:secret@h:1?timeout=1s", `unknown parameter "timeout"; it may have addr`},

@@ -63,7 +63,7 @@ func TestConformance(t *testing.T) {
 func TestConformanceOnCluster(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
-		return newHarness(t, clusterURL(redistest.StartCluster(t)))
+		return newHarness(t, redistest.StartCluster(t).URL())
 	})
 }
 

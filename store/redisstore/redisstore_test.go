@@ -59,12 +59,6 @@ func expect(t testing.TB, l *sluice.Limiter, key string, cost, remaining int64) 
 	}
 }
 
-// clusterURL returns the URL that names all masters of a Cluster.
-func clusterURL(c *redistest.Cluster) string {
-	first, others := c.Addrs()[0], c.Addrs()[1:]
-	return "redis://" + first + "?addr=" + strings.Join(others, "&addr=")
-}
-
 func do(t testing.TB, client rueidis.Client, args ...string) rueidis.RedisResult {
 	t.Helper()
 	return client.Do(t.Context(), client.B().Arbitrary(args...).Build())
@@ -88,7 +82,7 @@ func TestTopologies(t *testing.T) {
 		"database": plain.URL() + "/7",
 		"unix":     "unix://" + plain.Socket(),
 		"RESP2":    plain.URL() + "?db=3&protocol=2",
-		"cluster":  clusterURL(redistest.StartCluster(t)),
+		"cluster":  redistest.StartCluster(t).URL(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLimiter(t, newClient(t, url), redisstore.Config{Timeout: patient, Prefix: name + ":"}, sluice.PerHour(5))
@@ -139,6 +133,32 @@ func TestTopologies(t *testing.T) {
 			t.Errorf("a check of a key without rights: %v, want an error that says nothing was charged", err)
 		}
 	})
+}
+
+// TestSentinel asks through a sentinel, before and after the master has died and the replica has taken its place.
+func TestSentinel(t *testing.T) {
+	t.Parallel()
+	master := redistest.Start(t, redistest.Options{})
+	replica := redistest.StartReplica(t, master)
+	sentinel := redistest.StartSentinel(t, "main", master)
+	sentinel.WaitForInfo(t, "sentinel", "slaves=1")
+	l := newLimiter(t, newClient(t, sentinel.URL()+"?master_set=main"), redisstore.Config{Timeout: patient}, sluice.PerHour(5))
+	expect(t, l, "k", 1, 4)
+	expect(t, l, "k", 1, 3)
+	replica.WaitForInfo(t, "keyspace", "keys=1")
+
+	master.Kill()
+	var err error
+	for deadline := time.Now().Add(2 * patient); time.Now().Before(deadline); {
+		var d sluice.Decision
+		if d, err = l.Peek(t.Context(), "k"); err == nil {
+			if d.Remaining != 3 {
+				t.Errorf("after the failover: %v, want 3 remaining", d)
+			}
+			return
+		}
+	}
+	t.Errorf("no answer after the failover: %v", err)
 }
 
 func TestPrefixesAndHashedKeysAreApart(t *testing.T) {
