@@ -15,6 +15,7 @@ import (
 	"hash/maphash"
 	"math/bits"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -158,7 +159,7 @@ func (s *Store) decide(req *sluice.Request, d *sluice.Decision) {
 	e := sh.find(hash, req.Policy.Name, req.Key)
 	known := e != nil
 	if !known {
-		e = &entry{hash: hash, policy: req.Policy.Name, key: req.Key}
+		e = &entry{hash: hash, policy: req.Policy.Name}
 	}
 	written := e.record.Decide(req, sluice.Tick(at), d)
 	expires := now + int64((d.ResetAfter+grace)/time.Microsecond)
@@ -172,6 +173,7 @@ func (s *Store) decide(req *sluice.Request, d *sluice.Decision) {
 		sh.renew(e, expires)
 	default:
 		s.makeRoom(sh, now)
+		e.key = strings.Clone(req.Key) // it may be part of something large
 		sh.insert(e, expires)
 	}
 }

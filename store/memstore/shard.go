@@ -103,33 +103,40 @@ func (sh *shard) renew(e *entry, expires int64) {
 	}
 }
 
+// mostPutBack is how many entries a write puts back in their place before it takes the top of the heap as it is.
+const mostPutBack = 256
+
 // settle puts entries that last longer than they are due back in their place until the top of the heap is true, and
 // returns it, or nil where the shard is empty.
 func (sh *shard) settle() *entry {
-	for len(sh.heap) > 0 {
-		top := sh.heap[0]
-		if top.due == top.expires {
-			return top
+	for range mostPutBack {
+		if len(sh.heap) == 0 || sh.heap[0].due == sh.heap[0].expires {
+			break
 		}
-		top.due = top.expires
+		sh.heap[0].due = sh.heap[0].expires
 		sh.down(0)
 	}
-	return nil
+	if len(sh.heap) == 0 {
+		return nil
+	}
+	return sh.heap[0]
 }
 
 // sweep drops up to most entries that mean nothing any more and returns how many it dropped.
 func (sh *shard) sweep(now int64, most int) (swept int) {
 	for swept < most && len(sh.heap) > 0 && sh.heap[0].due <= now {
-		if top := sh.settle(); top.due <= now {
-			sh.remove(top)
-			swept++
+		top := sh.settle()
+		if top.expires > now {
+			break
 		}
+		sh.remove(top)
+		swept++
 	}
 	sh.note()
 	return swept
 }
 
-// evict drops the entry that would mean nothing soonest and reports whether there was one.
+// evict drops the entry that would mean nothing soonest, as far as is known, and reports whether there was one.
 func (sh *shard) evict() bool {
 	top := sh.settle()
 	if top == nil {

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/redis/rueidis"
 	"github.com/sluice-project/sluice"
@@ -15,53 +16,59 @@ type group struct {
 	entries []*entry
 }
 
-// call has entries of one instant decided, in one script call, or on a Cluster in one for each key, which leave together. It writes
-// their results.
+// call has entries of one instant decided in one script call, and writes their results.
 func (s *Store) call(ctx context.Context, entries []*entry) {
 	groups := s.groups(entries)
-	if s.client.Mode() != rueidis.ClientModeCluster {
-		s.readTogether(ctx, groups, s.script(ctx, groups))
-		return
-	}
-	commands := make(rueidis.Commands, len(groups))
-	for i := range groups {
-		commands[i] = s.evalsha(groups[i : i+1])
-	}
-	for i, reply := range s.client.DoMulti(ctx, commands...) {
-		if isNoScript(reply) {
-			reply = s.client.Do(ctx, s.eval(groups[i:i+1]))
-		}
-		s.readTogether(ctx, groups[i:i+1], reply)
-	}
-}
-
-func (s *Store) script(ctx context.Context, groups []group) rueidis.RedisResult {
 	reply := s.client.Do(ctx, s.evalsha(groups))
-	if isNoScript(reply) {
+	if refusedWith(reply, "NOSCRIPT") {
 		reply = s.client.Do(ctx, s.eval(groups))
 	}
-	return reply
+	if len(groups) > 1 && refusedWith(reply, "CROSSSLOT") { // a Cluster that does not look like one; nothing was done
+		s.combiner.apart.Store(true)
+		s.callApart(ctx, groups)
+		return
+	}
+	read(ctx, groups, reply)
 }
 
-// groups puts entries of one key and policy together. Their order stays, and so does that of the groups' first ones.
+// callApart has groups decided in a call for each, which leave together.
+func (s *Store) callApart(ctx context.Context, groups []group) {
+	for len(groups) > 0 {
+		calls := make(rueidis.Commands, len(groups))
+		for i := range groups {
+			calls[i] = s.evalsha(groups[i : i+1])
+		}
+		var unknown []group // to nodes that have not seen the script
+		for i, reply := range s.client.DoMulti(ctx, calls...) {
+			if refusedWith(reply, "NOSCRIPT") {
+				unknown = append(unknown, groups[i])
+				continue
+			}
+			read(ctx, groups[i:i+1], reply)
+		}
+		if groups = unknown; len(groups) > 0 { // each round teaches one node
+			read(ctx, groups[:1], s.client.Do(ctx, s.eval(groups[:1])))
+			groups = groups[1:]
+		}
+	}
+}
+
+// groups puts entries of one key and policy together. Those of one key stay in their order.
 func (s *Store) groups(entries []*entry) []group {
 	if len(entries) == 1 {
 		req := &entries[0].req
 		return []group{{s.keys.state(req.Policy.Name, req.Key), req.Policy, entries}}
 	}
-	type identity struct {
-		policy *sluice.Policy
-		key    string
-	}
+	type identity struct{ policy, key string }
 	groups := make([]group, 0, len(entries))
 	places := make(map[identity]int, len(entries))
 	for _, e := range entries {
-		id := identity{e.req.Policy, e.req.Key}
+		id := identity{e.req.Policy.Name, e.req.Key}
 		place, known := places[id]
-		if !known {
+		if !known || groups[place].policy != e.req.Policy {
 			place = len(groups)
 			places[id] = place
-			groups = append(groups, group{key: s.keys.state(e.req.Policy.Name, e.req.Key), policy: e.req.Policy})
+			groups = append(groups, group{key: s.keys.state(id.policy, id.key), policy: e.req.Policy})
 		}
 		groups[place].entries = append(groups[place].entries, e)
 	}
@@ -78,27 +85,39 @@ func (s *Store) eval(groups []group) rueidis.Completed {
 	return s.client.B().Eval().Script(checkScript).Numkeys(int64(len(keys))).Key(keys...).Arg(args...).Build()
 }
 
-// isNoScript reports whether Redis refused a call because it does not know the script: it did nothing, so that the call
-// may be made again with the script itself.
-func isNoScript(reply rueidis.RedisResult) bool {
+// refusedWith reports whether Redis refused a call with an error code. After NOSCRIPT, which means that it does not know
+// the script, and CROSSSLOT nothing was done, so that the call may be made again in another form.
+func refusedWith(reply rueidis.RedisResult, code string) bool {
 	refusal, ok := rueidis.IsRedisErr(reply.Error())
-	return ok && refusal.IsNoScript()
+	return ok && strings.HasPrefix(refusal.Error(), code)
 }
 
-// readTogether writes the results of groups that shared a call.
-func (s *Store) readTogether(ctx context.Context, groups []group, reply rueidis.RedisResult) {
+// read writes the results of groups that shared a call.
+func read(ctx context.Context, groups []group, reply rueidis.RedisResult) {
 	answers, err := reply.ToArray()
 	if err == nil && len(answers) != len(groups) {
 		err = fmt.Errorf("the script answered for %d keys, want %d", len(answers), len(groups))
 	}
+	if err != nil {
+		err = failed(ctx, err)
+	}
 	for i, g := range groups {
-		text, err := "", err
-		if err == nil {
-			text, err = answers[i].ToString()
-		}
 		if err != nil {
-			err = failed(ctx, err)
+			g.fail(err)
+			continue
 		}
-		g.read(text, err)
+		text, err := answers[i].ToString()
+		if err != nil {
+			g.fail(keyFailed(err))
+			continue
+		}
+		g.read(text)
+	}
+}
+
+// fail gives all checks of the group one error.
+func (g group) fail(err error) {
+	for _, e := range g.entries {
+		e.result.Err = err
 	}
 }

@@ -2,22 +2,34 @@ package redisstore
 
 import (
 	"context"
-	"slices"
+	"errors"
 	"sync"
+	"sync/atomic"
 
+	"github.com/redis/rueidis"
 	"github.com/sluice-project/sluice"
 )
 
 // Checks that arrive while a call to Redis is under way gather, and leave together in the next: one round trip decides
 // many keys. Nobody waits on a timer. One call is under way at a time, so that the client writes and reads on the
-// goroutine that asks, which for a lone caller is his own.
+// goroutine that asks; that is the caller's own where he is alone and nothing can end his context.
 //
 // A caller waits on his own context. If it ends before his check has left, the check is withdrawn and was not charged;
 // if it ends afterwards, nobody knows. Neither delays nor cancels the others: a call that decides for several has a
-// deadline of its own.
+// deadline of its own, and a goroutine of its own that ends when nothing is left to send.
+//
+// On a Cluster checks do not gather: their keys are on different nodes, one of which may be slow, and a script call may
+// not ask for keys of two slots. There each check is a call, and the client pipelines them for each node.
 
-// mostTogether is how many checks share a call, so that Redis is never held for long.
-const mostTogether = 256
+const (
+	// mostTogether is how many checks share a call, so that Redis is never held for long.
+	mostTogether = 256
+	// mostQueued is how many checks may wait for the next calls. It bounds the memory that a slow Redis costs.
+	mostQueued = 1 << 16
+)
+
+// errQueueFull is why a check is not sent when mostQueued others are waiting already.
+var errQueueFull = errors.New("too many checks are waiting for Redis")
 
 // entry is one check on its way.
 type entry struct {
@@ -32,6 +44,7 @@ type stage uint8
 
 const (
 	queued stage = iota
+	withdrawn
 	sent
 	decided // the result may be read
 )
@@ -49,42 +62,75 @@ type combiner struct {
 	mu    sync.Mutex
 	busy  bool // a call is under way
 	queue []*entry
+
+	apart atomic.Bool // Redis has refused to decide keys of different slots together
 }
 
-// decide has all entries of a caller decided. Their results may be read afterwards.
-func (s *Store) decide(ctx context.Context, c *caller) {
-	c.left = len(c.entries)
-	s.combiner.mu.Lock()
-	if !s.combiner.busy && len(c.entries) == 1 {
-		s.combiner.busy = true
-		s.combiner.mu.Unlock()
-		s.call(ctx, []*entry{&c.entries[0]})
-		s.combiner.passOn(s.flush)
+// decide has all entries of a caller decided. Their results may be read afterwards. Patient says that only the store's
+// own deadline ends the context.
+func (s *Store) decide(ctx context.Context, c *caller, patient bool) {
+	if s.apart() {
+		s.decideApart(ctx, c)
 		return
 	}
-	c.done = make(chan struct{})
+	q := &s.combiner
+	q.mu.Lock()
+	if !q.busy && patient && len(c.entries) == 1 {
+		q.busy = true
+		q.mu.Unlock()
+		defer s.passOn()
+		s.call(ctx, []*entry{&c.entries[0]})
+		return
+	}
+	if len(q.queue)+len(c.entries) > mostQueued {
+		q.mu.Unlock()
+		for i := range c.entries {
+			c.entries[i].result.Err = notSent(errQueueFull)
+		}
+		return
+	}
+	c.left, c.done = len(c.entries), make(chan struct{})
 	for i := range c.entries {
 		c.entries[i].caller = c
-		s.combiner.queue = append(s.combiner.queue, &c.entries[i])
+		q.queue = append(q.queue, &c.entries[i])
 	}
-	if !s.combiner.busy {
-		s.combiner.busy = true
+	if !q.busy {
+		q.busy = true
 		go s.flush()
 	}
-	s.combiner.mu.Unlock()
+	q.mu.Unlock()
 	select {
 	case <-c.done:
 	case <-ctx.Done():
-		s.combiner.withdraw(c, ctx.Err())
+		q.withdraw(c, ctx.Err())
+	}
+}
+
+// apart reports whether each key must be asked for in a call of its own.
+func (s *Store) apart() bool {
+	return s.combiner.apart.Load() || s.client.Mode() == rueidis.ClientModeCluster
+}
+
+// decideApart makes a call for each key of one caller.
+func (s *Store) decideApart(ctx context.Context, c *caller) {
+	entries := make([]*entry, len(c.entries))
+	for i := range c.entries {
+		entries[i] = &c.entries[i]
+	}
+	for len(entries) > 0 {
+		n := oneInstant(entries)
+		s.callApart(ctx, s.groups(entries[:n]))
+		entries = entries[n:]
 	}
 }
 
 // passOn is called when a lone caller's call has ended: others may have gathered behind it.
-func (q *combiner) passOn(flush func()) {
+func (s *Store) passOn() {
+	q := &s.combiner
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.queue) > 0 {
-		go flush()
+		go s.flush()
 		return
 	}
 	q.busy = false
@@ -108,19 +154,24 @@ func (s *Store) flush() {
 func (q *combiner) take() []*entry {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.queue) == 0 {
-		q.busy = false
-		return nil
+	var batch []*entry
+	next := 0
+	for next < len(q.queue) && len(batch) < mostTogether {
+		e := q.queue[next]
+		if e.stage == queued {
+			if len(batch) > 0 && e.req.At != batch[0].req.At {
+				break // a call has one instant
+			}
+			e.stage = sent
+			batch = append(batch, e)
+		}
+		q.queue[next] = nil
+		next++
 	}
-	n := 1
-	for n < len(q.queue) && n < mostTogether && q.queue[n].req.At == q.queue[0].req.At {
-		n++
+	if q.queue = q.queue[next:]; len(q.queue) == 0 {
+		q.queue = nil
 	}
-	batch := q.queue[:n:n]
-	q.queue = slices.Clone(q.queue[n:])
-	for _, e := range batch {
-		e.stage = sent
-	}
+	q.busy = batch != nil
 	return batch
 }
 
@@ -136,29 +187,31 @@ func (q *combiner) deliver(batch []*entry) {
 	}
 }
 
-// withdraw is called when a caller gives up. It takes his entries off the queue, and says of each that is not decided
-// what became of it.
+// withdraw is called when a caller gives up. What he has in the queue will not be sent, and of each entry that is not
+// decided it says what became of it.
 func (q *combiner) withdraw(c *caller, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	kept := q.queue[:0]
-	for _, e := range q.queue {
-		if e.caller != c {
-			kept = append(kept, e)
-		}
-	}
-	clear(q.queue[len(kept):])
-	q.queue = kept
 	entries := make([]entry, len(c.entries)) // a call that is under way writes to the old ones
 	for i := range c.entries {
-		switch c.entries[i].stage {
+		switch e := &c.entries[i]; e.stage {
 		case decided:
-			entries[i].result = c.entries[i].result
+			entries[i].result = e.result
 		case sent:
 			entries[i].result.Err = uncertain(err)
-		case queued:
+		default:
+			e.stage = withdrawn
 			entries[i].result.Err = notSent(err)
 		}
 	}
 	c.entries = entries
+}
+
+// oneInstant returns how many of the first entries are for one instant.
+func oneInstant(entries []*entry) int {
+	n := 1
+	for n < len(entries) && entries[n].req.At == entries[0].req.At {
+		n++
+	}
+	return n
 }

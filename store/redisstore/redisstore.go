@@ -1,12 +1,13 @@
 // Package redisstore keeps what keys have used in Redis or Valkey, so that any number of processes share the limits.
 //
-// A check is one call of one script, which reads Redis's own clock, decides all limits of the policy and writes one
-// value with a time to live; see scripts/check.lua and, for every key, docs/redis-keys.md. It works on a single server,
-// behind Sentinel and on a Cluster, needs no module, and heals itself where the script was flushed or where a key has
-// lost its time to live.
+// A check is decided by one script, which reads Redis's own clock, decides all limits of the policy and writes one value
+// with a time to live; see scripts/check.lua and, for every key, docs/redis-keys.md. Checks that arrive together share a
+// call of it, see combiner.go. It works on a single server, behind Sentinel and on a Cluster, needs no module, and heals
+// itself where the script was flushed or where a key has lost its time to live.
 //
-// A call that may have been carried out is never repeated. It does not build the client, start a goroutine or decide
-// what to do when Redis fails. It imports the core and the rueidis client only.
+// A call that may have been carried out is never repeated. The package does not build the client and does not decide
+// what to do when Redis fails. A goroutine of its own runs only while checks wait for Redis. It imports the core and the
+// rueidis client only.
 package redisstore
 
 import (
@@ -68,12 +69,13 @@ func (s *Store) Check(ctx context.Context, req sluice.Request) (sluice.Decision,
 	if err := ctx.Err(); err != nil {
 		return sluice.Decision{}, notSent(err)
 	}
+	patient := ctx.Done() == nil
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	c := &caller{}
 	c.one[0].req = req
 	c.entries = c.one[:]
-	s.decide(ctx, c)
+	s.decide(ctx, c, patient)
 	return c.entries[0].result.Decision, c.entries[0].result.Err
 }
 
@@ -95,7 +97,7 @@ func (s *Store) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Re
 	for i, req := range reqs {
 		c.entries[i].req = req
 	}
-	s.decide(ctx, c)
+	s.decide(ctx, c, false)
 	for i := range results {
 		results[i] = c.entries[i].result
 	}
@@ -119,11 +121,11 @@ func notSent(err error) error { return fmt.Errorf("redisstore: %w: %w", sluice.E
 
 func uncertain(err error) error { return fmt.Errorf("redisstore: %w: %w", sluice.ErrUncertain, err) }
 
-// failed says what became of a call without an answer.
+// failed says what became of a call without an answer, or that Redis refused whole.
 func failed(ctx context.Context, err error) error {
 	if refusal, ok := rueidis.IsRedisErr(err); ok {
-		if strings.HasPrefix(refusal.Error(), "BADSTATE") || strings.HasPrefix(refusal.Error(), "WRONGTYPE") {
-			return fmt.Errorf("redisstore: %w, nothing charged: %w", sluice.ErrForeignState, err)
+		if strings.HasPrefix(refusal.Error(), "ERR") { // anything, such as a script that was stopped half way
+			return uncertain(err)
 		}
 		return fmt.Errorf("redisstore: redis refused the call, nothing charged: %w", err)
 	}
@@ -133,6 +135,17 @@ func failed(ctx context.Context, err error) error {
 	}
 	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
 		return fmt.Errorf("redisstore: %w: %w: %w", sluice.ErrUncertain, ctx.Err(), err)
+	}
+	return uncertain(err)
+}
+
+// keyFailed says why the script did not decide the checks of one key: it charges as the last thing that it does.
+func keyFailed(err error) error {
+	if refusal, ok := rueidis.IsRedisErr(err); ok {
+		if strings.HasPrefix(refusal.Error(), "BADSTATE") || strings.HasPrefix(refusal.Error(), "WRONGTYPE") {
+			return fmt.Errorf("redisstore: %w, nothing charged: %w", sluice.ErrForeignState, err)
+		}
+		return fmt.Errorf("redisstore: redis refused the call, nothing charged: %w", err)
 	}
 	return uncertain(err)
 }

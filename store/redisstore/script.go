@@ -120,17 +120,14 @@ const (
 	never        = 1 << 53
 )
 
-// read writes the group's results from the script's reply, or the error.
-func (g group) read(reply string, err error) {
+// read writes the group's results from the script's reply.
+func (g group) read(reply string) {
 	size := outcomeBytes * len(g.policy.Limits)
-	if err == nil && len(reply) != size*len(g.entries) {
-		err = uncertain(fmt.Errorf("the script's reply has %d bytes, want %d for each of %d checks", len(reply), size, len(g.entries)))
+	if len(reply) != size*len(g.entries) {
+		g.fail(uncertain(fmt.Errorf("the script's reply has %d bytes, want %d for each of %d checks", len(reply), size, len(g.entries))))
+		return
 	}
 	for i, e := range g.entries {
-		if err != nil {
-			e.result.Err = err
-			continue
-		}
 		e.result.Decision = decision(e.req, reply[i*size:(i+1)*size])
 	}
 }

@@ -21,7 +21,6 @@ local NEVER = 9007199254740992
 local EXACT_ADMISSIONS, MOST_ADMISSIONS = 64, 76
 local ADMISSION = 12 -- bytes of one, as >I7I5: instant, units
 
-
 -- muldiv returns a*b/m rounded down, and the remainder. It needs a < 2^35, and b and m < 2^45; a quotient beyond 2^53
 -- is only roughly right.
 local function muldiv(a, b, m)
@@ -332,7 +331,7 @@ local function read(limits, value, now)
   if place ~= #value + 1 then
     local others = read_other(value)
     for n = 1, #limits do
-    local l = limits[n]
+      local l = limits[n]
       local name = string.sub(l.head, 2, 1 + string.byte(l.head))
       forget(l)
       if others[name] then
@@ -372,16 +371,10 @@ local function ask(limits, now, cost, peek)
   return reply, charge, longest
 end
 
--- decide decides what is asked of a key, with one read and one write.
-local function decide(key, limits, asked, now)
-  local value = redis.pcall('GET', key)
-  if type(value) == 'table' then
-    return value -- an error
-  end
-  local ok, changed = pcall(read, limits, value or '', now)
-  if not ok then
-    return redis.error_reply('BADSTATE the value is not one that this version of Sluice writes; reset or delete the key')
-  end
+-- try decides what is asked of a key with this value, and writes nothing. It returns the replies, whether the states have
+-- changed, and the longest reset after.
+local function try(limits, value, asked, now)
+  local changed = read(limits, value, now)
   local replies, longest
   for pos = 3, #asked, 5 do
     local cost, peek = struct.unpack('>I4B', asked, pos)
@@ -389,6 +382,20 @@ local function decide(key, limits, asked, now)
     reply, charged, longest = ask(limits, now, cost, peek == 1)
     replies = replies and replies .. reply or reply
     changed = changed or charged
+  end
+  return replies, changed, longest
+end
+
+-- decide decides what is asked of a key, with one read and one write. Whatever is wrong with one key is an error of that
+-- key alone, and writing is the last thing that can go wrong.
+local function decide(key, limits, asked, now)
+  local value = redis.pcall('GET', key)
+  if type(value) == 'table' then
+    return value -- an error
+  end
+  local ok, replies, changed, longest = pcall(try, limits, value or '', asked, now)
+  if not ok then
+    return redis.error_reply('BADSTATE the value is not one that this version of Sluice writes; reset or delete the key')
   end
 
   -- A key lives until its state means nothing any more, rounded up.
@@ -400,15 +407,17 @@ local function decide(key, limits, asked, now)
   if changed and life > 0 then
     local states
     for n = 1, #limits do
-    local l = limits[n]
-      local state = write_state(l)
+      local state = write_state(limits[n])
       states = states and states .. state or state
     end
     written = redis.pcall('SET', key, states, 'PX', life)
   elseif changed and value then
     written = redis.pcall('DEL', key)
-  elseif value and redis.call('PTTL', key) == -1 then -- a key that somebody made immortal
-    written = redis.pcall('PEXPIRE', key, life)
+  elseif value then
+    written = redis.pcall('PTTL', key)
+    if written == -1 then -- a key that somebody made immortal
+      written = redis.pcall('PEXPIRE', key, life)
+    end
   end
   if type(written) == 'table' and written.err then
     return written

@@ -1,0 +1,309 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/internal/redistest"
+	"github.com/sluice-project/sluice/store/redisstore"
+)
+
+// late is how much longer than its deadline a call may take on a machine that runs a whole test suite. What is shown is
+// that a call does not last as long as the others' deadlines, which are much later.
+const late = time.Second
+
+// TestEveryChargeIsAccountedFor has many callers give up at random. What was allowed was charged, what is uncertain may
+// have been, and nothing else was.
+func TestEveryChargeIsAccountedFor(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, redistest.Start(t, redistest.Options{}).URL())
+	l := newLimiter(t, client, redisstore.Config{Timeout: patient}, sluice.PerDay(sluice.MaxCount))
+	var allowed, unsure, unsent atomic.Int64
+	count := func(err error, cost int64) {
+		switch {
+		case err == nil:
+			allowed.Add(cost)
+		case errors.Is(err, sluice.ErrUncertain):
+			unsure.Add(cost)
+		case errors.Is(err, sluice.ErrNotSent):
+			unsent.Add(cost)
+		default:
+			t.Errorf("check: %v", err)
+		}
+	}
+	var wg sync.WaitGroup
+	for range 40 {
+		wg.Go(func() {
+			for range 200 {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(3000))*time.Microsecond)
+				if rand.IntN(4) > 0 {
+					d, err := l.Check(ctx, "k", 1)
+					if err == nil && !d.Allowed {
+						t.Errorf("refused: %v", d)
+					}
+					count(err, 1)
+				} else {
+					results := l.CheckAll(ctx, []sluice.Ask{{Key: "k", Cost: 2}, {Key: "other", Cost: 1}, {Key: "k", Cost: 3}})
+					count(results[0].Err, 2)
+					count(results[2].Err, 3)
+				}
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	d, err := l.Peek(t.Context(), "k") // behind a call that everybody has left
+	if err != nil {
+		t.Fatal(err)
+	}
+	if charged := sluice.MaxCount - d.Remaining; charged < allowed.Load() || charged > allowed.Load()+unsure.Load() {
+		t.Errorf("charged %d, want %d that were allowed and at most %d more that are uncertain", charged, allowed.Load(), unsure.Load())
+	}
+	if allowed.Load() == 0 || unsent.Load() == 0 {
+		t.Errorf("allowed %d, uncertain %d, not sent %d: the deadlines show nothing", allowed.Load(), unsure.Load(), unsent.Load())
+	}
+}
+
+// TestNothingUnsentIsCharged freezes Redis: of all callers one call's worth may be charged, the others never.
+func TestNothingUnsentIsCharged(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, redistest.Options{})
+	l := newLimiter(t, newClient(t, server.URL()), redisstore.Config{Timeout: patient}, sluice.PerDay(1000))
+	expect(t, l, "k", 1, 999)
+	server.Pause(t)
+	var unsure, unsent atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 200 {
+		wg.Go(func() {
+			deadline := time.Duration(50+i%50) * time.Millisecond
+			ctx, cancel := context.WithTimeout(t.Context(), deadline)
+			defer cancel()
+			start := time.Now()
+			_, err := l.Check(ctx, "k", 1)
+			switch {
+			case errors.Is(err, sluice.ErrUncertain) && errors.Is(err, context.DeadlineExceeded):
+				unsure.Add(1)
+			case errors.Is(err, sluice.ErrNotSent) && errors.Is(err, context.DeadlineExceeded):
+				unsent.Add(1)
+			default:
+				t.Errorf("a check on a frozen server: %v", err)
+			}
+			if took := time.Since(start); took > deadline+late {
+				t.Errorf("a check with a deadline of %v took %v", deadline, took)
+			}
+		})
+	}
+	wg.Wait()
+	server.Continue(t)
+	d, err := l.Peek(t.Context(), "k")
+	if err != nil || d.Remaining > 999 || d.Remaining < 999-unsure.Load() {
+		t.Errorf("%d uncertain and %d not sent, then %v, %v", unsure.Load(), unsent.Load(), d, err)
+	}
+	if unsent.Load() == 0 {
+		t.Error("every check was sent: nothing was shown")
+	}
+}
+
+func TestCancellationEndsACheck(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, redistest.Options{})
+	l := newLimiter(t, newClient(t, server.URL()), redisstore.Config{Timeout: patient}, sluice.PerDay(1000))
+	server.Pause(t)
+	defer server.Continue(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	start := time.Now()
+	if _, err := l.Check(ctx, "k", 1); !errors.Is(err, context.Canceled) || !errors.Is(err, sluice.ErrUncertain) {
+		t.Errorf("a check that was sent and cancelled: %v, want ErrUncertain and context.Canceled", err)
+	}
+	if took := time.Since(start); took > late {
+		t.Errorf("it took %v, want about 20ms", took)
+	}
+}
+
+func TestFullQueue(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, redistest.Options{})
+	l := newLimiter(t, newClient(t, server.URL()), redisstore.Config{Timeout: 2 * time.Second}, sluice.PerDay(1000))
+	server.Pause(t)
+	var full atomic.Int64
+	var wg sync.WaitGroup
+	for range 80 {
+		wg.Go(func() {
+			for _, r := range l.CheckAll(t.Context(), make1000Asks()) {
+				if r.Err == nil {
+					t.Errorf("allowed by a frozen server: %v", r.Decision)
+				} else if strings.Contains(r.Err.Error(), "too many checks are waiting") && errors.Is(r.Err, sluice.ErrNotSent) {
+					full.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got := full.Load(); got < 80_000-66_000 {
+		t.Errorf("of 80,000 checks %d found the queue full, want all but 65,536 and one call", got)
+	}
+	server.Continue(t)
+	expect(t, l, "afterwards", 1, 999)
+}
+
+func make1000Asks() []sluice.Ask {
+	asks := make([]sluice.Ask, 1000)
+	for i := range asks {
+		asks[i] = sluice.Ask{Key: fmt.Sprint(i), Cost: 1}
+	}
+	return asks
+}
+
+// TestOrderOfOneKey asks for more than one call can hold, under two policies of one name.
+func TestOrderOfOneKey(t *testing.T) {
+	t.Parallel()
+	for name, url := range map[string]string{
+		"single":  redistest.Start(t, redistest.Options{}).URL(),
+		"cluster": redistest.StartCluster(t).URL(),
+	} {
+		store, err := redisstore.New(newClient(t, url), redisstore.Config{Timeout: patient})
+		if err != nil {
+			t.Fatal(err)
+		}
+		policies := []*sluice.Policy{
+			{Name: "p", Limits: []sluice.Limit{sluice.PerDay(900)}},
+			{Name: "p", Limits: []sluice.Limit{sluice.PerDay(900)}},
+		}
+		reqs := make([]sluice.Request, 1000)
+		for i := range reqs {
+			reqs[i] = sluice.Request{Policy: policies[i/3%2], Key: "k", Cost: 1}
+		}
+		for i, r := range store.CheckAll(t.Context(), reqs) {
+			if want := max(0, 899-int64(i)); r.Err != nil || r.Decision.Allowed != (i < 900) || r.Decision.Remaining != want {
+				t.Fatalf("%s: check %d: %v, %v, want %d remaining", name, i, r.Decision, r.Err, want)
+			}
+		}
+	}
+}
+
+// TestOneKeysTroubleIsItsOwn puts keys that cannot be decided between keys that can.
+func TestOneKeysTroubleIsItsOwn(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, redistest.Options{})
+	admin := newClient(t, server.URL())
+	rights := strings.Fields("ACL SETUSER limiter on >pw resetkeys ~sluice:* -@all +evalsha +eval +get +set +time +hello +ping") // no PTTL
+	if err := do(t, admin, rights...).Error(); err != nil {
+		t.Fatal(err)
+	}
+	client := newClient(t, strings.Replace(server.URL(), "redis://", "redis://limiter:pw@", 1))
+	l := newLimiter(t, client, redisstore.Config{Timeout: patient}, sluice.PerHour(5))
+	expect(t, l, "full", 5, 0)
+	expect(t, l, "log", 5, 0)
+	value, err := do(t, admin, "GET", "sluice:{api|log}").ToString()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lie := []byte(value)
+	lie[len("\x04hour")+1+5+4+4] = 200 // more used than the log accounts for
+	for key, value := range map[string]string{"log": string(lie), "foreign": "x"} {
+		if err := do(t, admin, "SET", "sluice:{api|"+key+"}", value, "EX", "100").Error(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := do(t, admin, "LPUSH", "sluice:{api|list}", "x").Error(); err != nil {
+		t.Fatal(err)
+	}
+	keys := []string{"a", "foreign", "b", "full", "c", "list", "d", "log", "e"}
+	asks := make([]sluice.Ask, len(keys))
+	for i, k := range keys {
+		asks[i] = sluice.Ask{Key: k, Cost: 2}
+	}
+	for i, r := range l.CheckAll(t.Context(), asks) {
+		switch keys[i] {
+		case "full":
+			if r.Err == nil || errors.Is(r.Err, sluice.ErrUncertain) || errors.Is(r.Err, sluice.ErrForeignState) {
+				t.Errorf("%s, whose time to live may not be read: %v, %v, want an error of Redis and nothing charged", keys[i], r.Decision, r.Err)
+			}
+		case "foreign", "list", "log":
+			if !errors.Is(r.Err, sluice.ErrForeignState) {
+				t.Errorf("%s: %v, %v, want ErrForeignState", keys[i], r.Decision, r.Err)
+			}
+		default:
+			if r.Err != nil || r.Decision.Remaining != 3 {
+				t.Errorf("%s: %v, %v, want 3 remaining", keys[i], r.Decision, r.Err)
+			}
+		}
+	}
+}
+
+// TestFrozenNodeOfACluster looks whether keys of the other nodes are decided as ever.
+func TestFrozenNodeOfACluster(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t)
+	client := newClient(t, cluster.URL())
+	l := newLimiter(t, client, redisstore.Config{Timeout: 2 * time.Second}, sluice.PerDay(1_000_000))
+	node := map[string]int{} // where each key is
+	for i := range 30 {
+		key := fmt.Sprint("k", i)
+		expect(t, l, key, 1, 999_999)
+		for n, s := range cluster.Nodes {
+			found, _ := s.Do(t, "KEYS", "sluice:{api|"+key+"}").([]any)
+			if len(found) == 1 {
+				node[key] = n
+			}
+		}
+	}
+	cluster.Nodes[2].Pause(t)
+	defer cluster.Nodes[2].Continue(t)
+	var wg sync.WaitGroup
+	for key, n := range node {
+		wg.Go(func() {
+			for range 20 {
+				_, err := l.Check(t.Context(), key, 1)
+				if (err != nil) != (n == 2) {
+					t.Errorf("a key of node %d while node 2 is frozen: %v", n, err)
+				}
+				if err != nil {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestClusterThatLooksSingle asks a node as if it were alone: calls for several keys are refused there, and made apart.
+func TestClusterThatLooksSingle(t *testing.T) {
+	t.Parallel()
+	option, err := redisstore.ClientOption("redis://" + redistest.StartCluster(t).Nodes[0].Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	option.ForceSingleClient = true
+	client, err := rueidis.NewClient(option)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	l := newLimiter(t, client, redisstore.Config{Timeout: patient}, sluice.PerHour(5))
+	var mine []sluice.Ask
+	for i := range 100 {
+		if key := fmt.Sprint(i); len(mine) < 20 {
+			if _, err := l.Peek(t.Context(), key); err == nil { // the others are MOVED
+				mine = append(mine, sluice.Ask{Key: key, Cost: 2})
+			}
+		}
+	}
+	for range 2 {
+		for i, r := range l.CheckAll(t.Context(), mine) {
+			if r.Err != nil || !r.Decision.Allowed {
+				t.Errorf("key %s: %v, %v", mine[i].Key, r.Decision, r.Err)
+			}
+		}
+	}
+}
