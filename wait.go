@@ -8,8 +8,8 @@ import (
 
 // Wait asks for cost units and, where it is refused, sleeps until they are there and asks again. Within the process
 // those who wait for one key are served first come first served: only the first of them asks the store, so waiting
-// costs one round trip each time it has slept. Wait fails at once, with a [*RefusedError], where the time until the
-// units are there passes the deadline of ctx or the cost can never fit; otherwise as [Limiter.Check] does, or with
+// costs one round trip each time it has slept. Wait fails with a [*RefusedError], as soon as it is its turn, where the time
+// until the units are there passes the deadline of ctx or the cost can never fit; otherwise as [Limiter.Check] does, or with
 // ctx.Err() when ctx ends first. A wait that fails has charged nothing, unless its error wraps [ErrUncertain].
 func (l *Limiter) Wait(ctx context.Context, key string, cost int64) error {
 	if _, err := l.request(key, cost); err != nil {

@@ -2,7 +2,7 @@
 // answers as the Redis store. Nothing of it outlives the process.
 //
 // Memory is bounded: at most [Config].MaxKeys keys are held, each of at most 1.5 KiB plus its own length for every
-// sliding window of its policy and about 300 bytes otherwise. A key whose state means nothing any more is dropped by
+// sliding window of its policy and about 500 bytes otherwise, or 1 KiB where each caller brings limits of his own. A key whose state means nothing any more is dropped by
 // itself; where the maximum is reached, such keys go first, and only when there is none is the key dropped that would
 // have meant nothing soonest. Such a drop forgets what the key has used, and [Stats] counts it.
 //
