@@ -32,10 +32,10 @@ test: ## run every test of every module, with the race detector; installs redis-
 	@sh tools/install.sh .tools
 	$(call in_each,go test -race -timeout 20m $(TESTFLAGS) ./...)
 
-check: linters ## what must hold of the sources without running them: form, vet, dependencies, generated files, links
+check: linters ## what must hold of the sources without running them: form, vet, dependencies, generated files, links, faults that are stale
 	@echo gofumpt -l .; files=$$(gofumpt -l .); test -z "$$files" || { echo "gofumpt -w would change:" $$files; exit 1; }
 	$(call in_each,go mod tidy -diff)
-	$(call in_each,go build ./...)
+	$(call in_each,go build -o /dev/null ./...)
 	$(call in_each,go vet ./...)
 	$(call in_each,staticcheck -checks all ./...)
 	@echo make generate, in a copy; copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; set -e; \
@@ -43,6 +43,7 @@ check: linters ## what must hold of the sources without running them: form, vet,
 		$(MAKE) -s -C "$$copy" generate; \
 		diff -r -x .git -x .tools -x bin . "$$copy" || { echo "generated files differ: run make generate"; exit 1; }
 	cd tools && go run ./links
+	cd tools && go run ./mutants -list >/dev/null
 
 mutants: ## apply named faults to a copy, one after the other, and see the tests fail on each; ONLY=REGEXP for some
 	@sh tools/install.sh .tools

@@ -47,7 +47,17 @@ func places(listen filesource.Listen) ([]place, error) {
 		return nil, fmt.Errorf("listen.admin: %s can be reached from other machines, and administration is open to whoever reaches it, "+
 			"because this version has no tokens: it must be a loopback address, as in 127.0.0.1:8082", listen.Admin)
 	}
+	if http.covers(admin) {
+		return nil, fmt.Errorf("listen.admin: %s is that of listen.http, %s: leave listen.admin out to serve both there, where that is a "+
+			"loopback address, or give it another port, as in 127.0.0.1:8082", listen.Admin, listen.HTTP)
+	}
 	return []place{http, admin}, nil
+}
+
+// covers reports whether who listens at p takes the address of another place, too.
+func (p place) covers(other place) bool {
+	every := len(p.addr.IP) == 0 || p.addr.IP.IsUnspecified()
+	return p.addr.Port != 0 && p.addr.Port == other.addr.Port && (every || p.addr.IP.Equal(other.addr.IP))
 }
 
 func resolve(setting, address string) (place, error) {

@@ -29,6 +29,8 @@ func TestPlaces(t *testing.T) {
 		{"[::]:8080", "", nil, []string{"listen.http: [::]:8080"}},
 		{"192.0.2.1:8080", "", nil, []string{"listen.http: 192.0.2.1:8080"}},
 		{"127.0.0.1:0", "0.0.0.0:8082", nil, []string{"listen.admin: 0.0.0.0:8082", "must be a loopback address"}},
+		{"127.0.0.1:8080", "127.0.0.1:8080", nil, []string{"listen.admin: ", "is that of listen.http", "leave listen.admin out"}},
+		{":8080", "127.0.0.1:8080", nil, []string{"listen.admin: ", "is that of listen.http", "another port"}},
 		{"127.0.0.1:x", "", nil, []string{"listen.http: ", "HOST:PORT"}},
 	} {
 		got, err := places(filesource.Listen{HTTP: test.http, Admin: test.admin})

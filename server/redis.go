@@ -35,14 +35,27 @@ type redis struct {
 }
 
 func newRedis(address string, config redisstore.Config, logger *slog.Logger) (*redis, error) {
-	option, err := redisstore.ClientOption(address)
+	option, err := clientOption(address, config.Timeout)
 	if err != nil {
-		return nil, fmt.Errorf("store: %w", err)
+		return nil, err
 	}
 	r := &redis{option: option, config: config, where: withoutUser(address), logger: logger, tried: make(chan struct{})}
 	connecting := errors.New("the first attempt to connect is under way")
 	r.reason.Store(&connecting)
 	return r, nil
+}
+
+// clientOption returns the options of the client for the URL of a store. Unless the URL says write_timeout, the client
+// waits for an answer as long as the store may take.
+func clientOption(address string, storeTimeout time.Duration) (rueidis.ClientOption, error) {
+	option, err := redisstore.ClientOption(address)
+	if err != nil {
+		return option, fmt.Errorf("store: %w", err)
+	}
+	if u, err := url.Parse(address); err == nil && !u.Query().Has("write_timeout") {
+		option.ConnWriteTimeout = max(option.ConnWriteTimeout, storeTimeout)
+	}
+	return option, nil
 }
 
 // Connect returns a store in the Redis at a URL, and what closes its connections. The error says what is wrong without

@@ -94,7 +94,10 @@ func New(config Config) (*Server, error) {
 
 // Validate reports what would keep a server from starting with a configuration file that has no faults in itself.
 func Validate(file *filesource.File) error {
-	_, err := places(file.Listen)
+	if _, err := places(file.Listen); err != nil || file.Store == "memory" {
+		return err
+	}
+	_, err := clientOption(file.Store, file.StoreTimeout)
 	return err
 }
 

@@ -3,7 +3,6 @@ package server_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sluice-project/sluice/internal/redistest"
+	"github.com/sluice-project/sluice/policy/filesource"
 	"github.com/sluice-project/sluice/server"
 )
 
@@ -293,74 +293,26 @@ func TestGracefulStop(t *testing.T) {
 	}
 }
 
-// A Redis that is not there keeps no server from starting, and is found when it comes.
-func TestRedisComesLater(t *testing.T) {
+func TestValidateStore(t *testing.T) {
 	t.Parallel()
-	redis := redistest.Start(t, redistest.Options{})
-	redis.Stop()
-	r := run(t, "", map[string]string{"store": redis.URL(), "allow_inline_limits": "true"})
-	r.eventually("it is degraded", r.answers("GET", "/readyz", "", `"degraded"`))
-	if _, body := r.ask("GET", "/readyz", ""); !strings.Contains(body, "refused") || !strings.Contains(body, redis.Addr()) {
-		t.Errorf("readyz says %s, want why and where", body)
-	}
-	began := time.Now()
-	if status, body := r.ask("POST", "/v1/check", `{"policy":"api","key":"alice"}`); status != 200 || !strings.Contains(body, `"source":"error-policy"`) {
-		t.Errorf("a check without Redis is answered %d %s, want 200 by on_error", status, body)
-	}
-	if status, body := r.ask("POST", "/v1/check", `{"limits":["1/s"],"key":"alice"}`); status != 503 || !strings.Contains(body, "start Redis there") {
-		t.Errorf("own limits without Redis are answered %d %s, want 503 that says what to do", status, body)
-	}
-	if took := time.Since(began); took > time.Second {
-		t.Errorf("two checks without Redis took %s", took)
-	}
-	redis.Restart(t)
-	r.eventually("Redis is found", r.answers("POST", "/v1/check", `{"policy":"api","key":"alice"}`, `"source":"store"`))
-	r.eventually("it is ready", r.answers("GET", "/readyz", "", `{"status":"ok"}`))
-
-	redis.Pause(t)
-	began = time.Now()
-	_, body := r.ask("POST", "/v1/check", `{"policy":"api","key":"alice"}`)
-	if took := time.Since(began); !strings.Contains(body, `"source":"error-policy"`) || took > time.Second {
-		t.Errorf("with a frozen Redis a check is answered %s after %s, want an answer by on_error within store_timeout", body, took)
-	}
-	r.eventually("it is degraded again", r.answers("GET", "/readyz", "", `"degraded"`))
-	redis.Continue(t)
-	r.eventually("it is ready again", r.answers("GET", "/readyz", "", `{"status":"ok"}`))
-
-	if keys := fmt.Sprint(redis.Do(t, "KEYS", "*")); strings.Count(keys, "sluice:") != 1 || !strings.Contains(keys, "alice") {
-		t.Errorf("Redis holds %s, want the key of alice alone: to look whether it answers writes nothing", keys)
-	}
-	if strings.Contains(r.log.String(), "alice") {
-		t.Errorf("the log names a key:\n%s", r.log)
-	}
-}
-
-func TestRedisThatDoesNotLetIn(t *testing.T) {
-	t.Parallel()
-	guarded := redistest.Start(t, redistest.Options{Password: "open-sesame"})
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // its queue takes connections, and nobody answers them
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { silent.Close() })
-	for _, test := range []struct{ name, store, reason string }{
-		{"wrong password", "redis://:not-sesame@" + guarded.Addr(), "it refuses the user or the password"},
-		{"no password", "redis://" + guarded.Addr(), "it refuses the user or the password"},
-		{"no answer", "redis://:not-sesame@" + silent.Addr().String(), "nothing answers there"},
+	for store, part := range map[string]string{
+		"memory":                                 "",
+		"redis://127.0.0.1":                      "",
+		"redis://:secret@127.0.0.1?pool=1":       `unknown parameter "pool"`,
+		"redis://:secret@127.0.0.1/first":        "store: ",
+		"rediss://:secret@h?ca_file=/none/a.pem": "ca_file",
+		"redis://:sec/secret@127.0.0.1":          "store: ",
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			r := run(t, "", map[string]string{"store": test.store, "ready_requires_store": "true"})
-			r.eventually("the log says why", func() bool { return strings.Contains(r.log.String(), test.reason) })
-			status, body := r.ask("GET", "/readyz", "")
-			var problem struct{ Detail string }
-			if err := json.Unmarshal([]byte(body), &problem); err != nil || status != 503 {
-				t.Errorf("readyz is %d %s, want 503 under ready_requires_store", status, body)
-			}
-			r.eventually("readyz says why", r.answers("GET", "/readyz", "", test.reason))
-			if strings.Contains(r.log.String()+body, "not-sesame") {
-				t.Errorf("the password is in the log or in readyz:\n%s%s", r.log, body)
-			}
-		})
+		file, err := filesource.Parse("sluice.yaml", fmt.Appendf(nil, "store: %q\n", store))
+		if err != nil {
+			continue // a fault of the file itself
+		}
+		err = server.Validate(file)
+		if part == "" && err == nil {
+			continue
+		}
+		if part == "" || err == nil || !strings.Contains(err.Error(), part) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("Validate of store %s: %v, want an error with %q and without the password", store, err, part)
+		}
 	}
 }

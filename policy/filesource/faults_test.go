@@ -73,7 +73,7 @@ func TestFaults(t *testing.T) {
 		{"other types", "listen: x\nstore: [x]\nstore_timeout: {a: b}\nhash_keys: 1\nallow_inline_limits: yes\ntrusted_proxies: 10.0.0.0/8\npolicies:\n  a: 1\n  b: {limits: 1/s, key: {a: b}, shadow: [x], missing: {}}\n  c: {limits: [{second: 1/s}, [1/s], 10], on_error: true}\n  d: {limits: {second: {a: b}}}\n", []string{
 			"f:1:9: listen: it is text; it must be a mapping of names to values",
 			"f:2:8: store: it is a list; it must be: memory or URL",
-			"f:3:16: store_timeout: it is a mapping; it must be: duration, 1ms to 1m",
+			"f:3:16: store_timeout: it is a mapping; it must be: duration, 1ms to 10s",
 			`f:4:12: hash_keys: it is "1"; it must be true or false`,
 			`f:5:22: allow_inline_limits: it is "yes"; it must be true or false`,
 			"f:6:18: trusted_proxies: it is text; it must be a list, as in [a, b]",
@@ -129,8 +129,8 @@ func TestFaults(t *testing.T) {
 			"f:5:44: trusted_proxies[3]: ::ffff:10.0.0.0/104 writes IPv4 as IPv6, which no client's address will match; write it as IPv4",
 			`f:5:67: trusted_proxies[4]: "fe80::1%eth0" is no network; write ADDRESS/BITS, as in "10.0.0.0/8" or "fd00::/8"`,
 		}},
-		{"out of range", "store_timeout: 2m\nstore_max_keys: 1_000\nlisten: {http: ':1', admin: ':1'}\n", []string{
-			"f:1:16: store_timeout: it is 2m0s; it must be 1ms to 1m",
+		{"out of range", "store_timeout: 10001ms\nstore_max_keys: 1_000\nlisten: {http: ':1', admin: ':1'}\n", []string{
+			"f:1:16: store_timeout: it is 10.001s; it must be 1ms to 10s",
 			`f:2:17: store_max_keys: it is "1_000"; it must be a whole number from 1 to 1000000000`,
 			"f:3:9: listen: http and admin are the same address; take admin out to serve both there",
 		}},

@@ -49,7 +49,7 @@ var fileSettings = []setting[File]{
 		read: scalar(parseStore, func(f *File) *string { return &f.Store }),
 	},
 	{
-		Field: Field{"store_timeout", "duration, 1ms to 1m", "100ms", "How long the store may take to answer; then the policy's on_error decides."},
+		Field: Field{"store_timeout", "duration, 1ms to 10s", "100ms", "How long the store may take to answer; then the policy's on_error decides."},
 		read:  scalar(parseTimeout, func(f *File) *time.Duration { return &f.StoreTimeout }),
 	},
 	{

@@ -23,7 +23,7 @@ type File struct {
 	Listen Listen
 	// Store is "memory" or the URL of a Redis. It may hold a password: it must not be logged.
 	Store string
-	// StoreTimeout is how long the store may take to answer, 1 ms to 1 minute.
+	// StoreTimeout is how long the store may take to answer, 1 ms to 10 s.
 	StoreTimeout time.Duration
 	// StoreMaxKeys is the greatest number of keys that the embedded store holds, at least 1.
 	StoreMaxKeys int

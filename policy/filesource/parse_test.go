@@ -17,7 +17,7 @@ import (
 const complete = `# Every field.
 listen: {http: 127.0.0.1:9090, admin: 127.0.0.1:9091}
 store: rediss://user:pass%21word@redis.example:6380/2?addr=other.example:6380
-store_timeout: 1m
+store_timeout: 10s
 store_max_keys: 5000
 key_prefix: "app:"
 hash_keys: true
@@ -58,7 +58,7 @@ func TestParseComplete(t *testing.T) {
 	want := &File{
 		Listen:             Listen{HTTP: "127.0.0.1:9090", Admin: "127.0.0.1:9091"},
 		Store:              "rediss://user:pass%21word@redis.example:6380/2?addr=other.example:6380",
-		StoreTimeout:       time.Minute,
+		StoreTimeout:       10 * time.Second,
 		StoreMaxKeys:       5000,
 		KeyPrefix:          "app:",
 		HashKeys:           true,

@@ -43,6 +43,13 @@ func TestOnlyTheOperatorAdministers(t *testing.T) {
 		{"X-Forwarded-Proto: https", false},
 		{"X-Forwarded-Anything: ", false},
 		{"Via: 1.1 proxy", false},
+		{"X-Forwarded: for=192.0.2.1", false},
+		{"X-Real-IP: 192.0.2.1", false},
+		{"X-Original-Forwarded-For: 192.0.2.1", false},
+		{"Sec-Fetch-Site: none", true},
+		{"Sec-Fetch-Site: same-origin", true},
+		{"Sec-Fetch-Site: cross-site", false},
+		{"Sec-Fetch-Site: same-site", false},
 	} {
 		t.Run(test.header, func(t *testing.T) {
 			t.Parallel()

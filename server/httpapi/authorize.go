@@ -104,7 +104,7 @@ func requestKey(p *policy.Policy, r *http.Request, rest string, trusted []netip.
 // policy in the path of this request, or what a trusted proxy says. It is not cleaned: "/a//b" is not "/a/b".
 func originalPath(r *http.Request, rest string, trusted []netip.Prefix) (string, error) {
 	said := make([]string, 0, 3)
-	if rest != "" && rest != "/" {
+	if rest != "" {
 		said = append(said, rest)
 	}
 	for _, name := range []string{"X-Forwarded-Uri", "X-Original-Uri"} {
@@ -140,13 +140,14 @@ func agreed(what string, said []string) (string, error) {
 	return said[0], nil
 }
 
-// fromProxy returns what a header says, where a trusted proxy sends it.
-func fromProxy(r *http.Request, name string, trusted []netip.Prefix) []string {
-	values := r.Header[name]
-	if len(values) == 0 || !isTrusted(r.RemoteAddr, trusted) {
-		return nil
+// fromProxy returns what a header says, where a trusted proxy sends it. An empty one says nothing.
+func fromProxy(r *http.Request, name string, trusted []netip.Prefix) (said []string) {
+	for _, value := range r.Header[name] {
+		if value != "" && isTrusted(r.RemoteAddr, trusted) {
+			said = append(said, value)
+		}
 	}
-	return values
+	return said
 }
 
 func isTrusted(peer string, trusted []netip.Prefix) bool {
@@ -162,12 +163,22 @@ func isTrusted(peer string, trusted []netip.Prefix) bool {
 	return false
 }
 
-// pathOf returns the path of what a proxy calls the URI of a request: a path with its query, or a whole URL. One that
-// has no such form is taken as it is.
+// pathOf returns the path of what a proxy calls the URI of a request: a path with its query, or a whole URL. It is not
+// [url.Parse], which takes "//a/b" for a host, and refuses "/a#%zz" and "/a%zz?b": whoever writes what cannot be read
+// must not have a key for each query. A path that cannot be unescaped is taken as it is.
 func pathOf(uri string) string {
-	u, err := url.Parse(uri)
-	if err != nil || u.Path == "" {
+	if scheme, rest, found := strings.Cut(uri, "://"); found && !strings.ContainsAny(scheme, "/?#") {
+		uri = strings.TrimLeftFunc(rest, func(c rune) bool { return !strings.ContainsRune("/?#", c) })
+	}
+	if end := strings.IndexAny(uri, "?#"); end >= 0 {
+		uri = uri[:end]
+	}
+	if uri == "" {
+		return "/"
+	}
+	path, err := url.PathUnescape(uri)
+	if err != nil {
 		return uri
 	}
-	return u.Path
+	return path
 }

@@ -104,10 +104,21 @@ func TestAuthorizeKeys(t *testing.T) {
 		{"path of the proxy", request{"path", []string{proxy, "X-Forwarded-Uri: /a?b=c"}}, request{"path/a", nil}, true},
 		{"path of nginx", request{"path", []string{proxy, "X-Original-URI: /a"}}, request{"path", []string{proxy, "X-Forwarded-Uri: /a"}}, true},
 		{"a whole URL", request{"path", []string{proxy, "X-Original-URI: https://example.com/a?b"}}, request{"path/a", nil}, true},
+		{"a whole URL without a path", request{"path", []string{proxy, "X-Original-URI: https://example.com?b"}}, request{"path/", nil}, true},
+		{"a whole URL that does not parse", request{"path", []string{proxy, "X-Original-URI: https://example.com/a%zz?b"}}, request{"path", []string{proxy, "X-Original-URI: /a%zz"}}, true},
+		{"a fragment", request{"path", []string{proxy, "X-Forwarded-Uri: /login#%zz1"}}, request{"path/login", nil}, true},
+		{"a query that does not parse", request{"path", []string{proxy, "X-Forwarded-Uri: /login?%zz"}}, request{"path/login", nil}, true},
+		{"a path that does not parse", request{"path", []string{proxy, "X-Forwarded-Uri: /login%zz?a=1"}}, request{"path", []string{proxy, "X-Forwarded-Uri: /login%zz?a=2"}}, true},
+		{"a path that looks like a host", request{"path", []string{proxy, "X-Forwarded-Uri: //x/login"}}, request{"path/login", nil}, false},
+		{"an escaped question mark", request{"path", []string{proxy, "X-Forwarded-Uri: /a%3Fb"}}, request{"path/a", nil}, false},
+		{"an empty URI", request{"path/a", []string{proxy, "X-Forwarded-Uri: "}}, request{"path/a", nil}, true},
+		{"an empty URI and no path", request{"path", []string{proxy, "X-Forwarded-Uri: "}}, request{"path/", nil}, true},
+		{"no path but a query", request{"path", []string{proxy, "X-Forwarded-Uri: ?a"}}, request{"path/", nil}, true},
 		{"a stranger's path", request{"path", []string{stranger, "X-Forwarded-Uri: /a"}}, request{"path", []string{stranger, "X-Forwarded-Uri: /b"}}, true},
 
 		{"method", request{"method", nil}, request{"method", []string{"X-Forwarded-Method: POST"}}, true},
 		{"method of the proxy", request{"method", []string{proxy}}, request{"method", []string{proxy, "X-Forwarded-Method: POST"}}, false},
+		{"an empty method", request{"method", []string{proxy, "X-Forwarded-Method: "}}, request{"method", nil}, true},
 		{"method of ingress-nginx", request{"method", []string{proxy, "X-Original-Method: POST"}}, request{"method", []string{proxy, "X-Forwarded-Method: POST"}}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -139,6 +150,7 @@ func TestConflictingSources(t *testing.T) {
 		{"path", []string{proxy, "X-Original-URI: /a", "X-Forwarded-Uri: /b"}},
 		{"path", []string{proxy, "X-Forwarded-Uri: /a", "X-Forwarded-Uri: /b"}},
 		{"path/a", []string{proxy, "X-Forwarded-Uri: /b"}},
+		{"path/", []string{proxy, "X-Forwarded-Uri: /b"}},
 		{"method", []string{proxy, "X-Forwarded-Method: GET", "X-Original-Method: POST"}},
 	} {
 		d := open(t, authorizeConfig)

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -125,8 +126,14 @@ func (p *bodyParser) check() (checkBody, error) {
 					return p.fault(invalidValue, "there are more than %d; at most so many can be charged together", sluice.MaxLimits)
 				}
 				l, err := p.limit()
+				if err != nil {
+					return err
+				}
+				if err := OwnPeriod(l, c.limits); err != nil {
+					return p.fault(invalidValue, "%s", err)
+				}
 				c.limits = append(c.limits, l)
-				return err
+				return nil
 			})
 		case "key":
 			c.key, err = p.text()
@@ -179,6 +186,17 @@ func (p *bodyParser) limit() (sluice.Limit, error) {
 		return l, p.fault(invalidValue, "%s", invalid.Problem)
 	}
 	return l, err
+}
+
+// OwnPeriod returns an error where one of the others has the period of a limit that a caller brings: limits are charged
+// together by their names, and the name of one without any is its period.
+func OwnPeriod(l sluice.Limit, others []sluice.Limit) error {
+	for _, other := range others {
+		if other.Name() == l.Name() {
+			return fmt.Errorf("the period of %q gives it the name %q, which %q has; bring one limit for each period", l, l.Name(), other)
+		}
+	}
+	return nil
 }
 
 // decodeBase64 reads both alphabets of RFC 4648, so that a key can stand in a URL, with or without padding.

@@ -149,7 +149,7 @@ func TestMistakes(t *testing.T) {
 		{"no Base64", `{"policy":"once","key_base64":"a b"}`, "invalid-value", "key_base64", "it is not Base64"},
 		{"limit", `{"limits":["1/s","10/fortnight"],"key":"alice"}`, "invalid-value", "limits[1]", `"10/fortnight": the period's unit "fortnight" is unknown`},
 		{"no limits", `{"limits":[],"key":"alice"}`, "invalid-value", "limits", "there is none"},
-		{"nine limits", `{"limits":["1/s","1/s","1/s","1/s","1/s","1/s","1/s","1/s","1/s"],"key":"alice"}`, "invalid-value", "limits[7]", "more than 8"},
+		{"nine limits", `{"limits":["1/s","1/2s","1/3s","1/4s","1/5s","1/6s","1/7s","1/8s","1/9s"],"key":"alice"}`, "invalid-value", "limits[7]", "more than 8"},
 		{"the same limit twice", `{"limits":["1/s","2/s"],"key":"alice"}`, "invalid-value", "limits[1]", "second"},
 		{"namespace", `{"limits":["1/s"],"namespace":"A","key":"alice"}`, "invalid-value", "namespace", `"A" must be`},
 	} {

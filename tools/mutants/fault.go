@@ -39,22 +39,32 @@ func (s suite) String() string {
 	return s.dir + " -run " + s.run
 }
 
+// find returns where the file of the fault is and what it holds; an error where the fault is stale.
+func (f fault) find(root string) (path, text string, err error) {
+	path = filepath.Join(root, filepath.FromSlash(f.file))
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", "", fmt.Errorf("stale: %w", err)
+	}
+	text = string(data)
+	if n := strings.Count(text, f.old); n != 1 {
+		return "", "", fmt.Errorf("stale: the text to replace stands there %d times, want once: %q", n, f.old)
+	}
+	return path, text, nil
+}
+
 // notices applies a fault to the copy, runs its suite and takes the fault back. It returns "" where the suite fails, as
 // it should, and else what is wrong.
 func (t *tree) notices(ctx context.Context, f fault) string {
-	path := filepath.Join(t.dir, filepath.FromSlash(f.file))
-	clean, err := os.ReadFile(path)
+	path, clean, err := f.find(t.dir)
 	if err != nil {
-		return "stale: " + err.Error()
+		return err.Error()
 	}
-	if n := strings.Count(string(clean), f.old); n != 1 {
-		return fmt.Sprintf("stale: the text to replace stands there %d times, want once: %q", n, f.old)
-	}
-	if err := os.WriteFile(path, []byte(strings.Replace(string(clean), f.old, f.new, 1)), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(strings.Replace(clean, f.old, f.new, 1)), 0o644); err != nil {
 		return err.Error()
 	}
 	defer func() {
-		if err := os.WriteFile(path, clean, 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(clean), 0o644); err != nil {
 			panic(fmt.Sprintf("the fault %s stays in the copy: %v", f, err))
 		}
 	}()

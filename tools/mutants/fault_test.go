@@ -7,28 +7,19 @@ import (
 	"testing"
 )
 
-// TestFaultsAreFresh finds stale faults without applying any, so that whoever changes a line that one replaces hears of
-// it at once.
-func TestFaultsAreFresh(t *testing.T) {
+// TestNames finds two faults of one name and those that change nothing. Which are stale is not for a test to say: the
+// go command does not see that files of other modules have changed, and would repeat an old answer.
+func TestNames(t *testing.T) {
 	faults, err := choose("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	const root = "../.."
 	seen := make(map[string]bool)
 	for _, f := range faults {
 		if seen[f.String()] {
 			t.Errorf("%s: there are two faults of this name", f)
 		}
 		seen[f.String()] = true
-		text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(f.file)))
-		if err != nil {
-			t.Errorf("%s: %v", f, err)
-			continue
-		}
-		if n := strings.Count(string(text), f.old); n != 1 {
-			t.Errorf("%s: the text to replace stands there %d times, want once: %q", f, n, f.old)
-		}
 		if f.old == f.new {
 			t.Errorf("%s: it changes nothing", f)
 		}

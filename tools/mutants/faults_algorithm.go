@@ -45,10 +45,10 @@ var algorithmFaults = []fault{
 		new: "l.Algorithm() == sluice.SlidingCounter",
 	},
 	{
-		name: "sliding counter: the next window begins a tick late",
+		name: "sliding counter: the previous window counts in full until the end",
 		file: "algorithm/slidingcounter.go", by: memory,
-		old: "case now >= s.at+p:",
-		new: "case now > s.at+p:",
+		old: "p-max(0, now-s.at)",
+		new: "p-0*now",
 	},
 	{
 		name: "sliding counter: the weight of the previous window is rounded down",

@@ -29,8 +29,8 @@ var serverFaults = []fault{
 	{
 		name: "the path that a client claims is believed",
 		file: "server/httpapi/authorize.go", by: api,
-		old: "len(values) == 0 || !isTrusted(r.RemoteAddr, trusted)",
-		new: "len(values) == 0",
+		old: `value != "" && isTrusted(r.RemoteAddr, trusted)`,
+		new: `value != ""`,
 	},
 	{
 		name: "times are rounded down to milliseconds",

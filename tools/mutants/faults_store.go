@@ -29,8 +29,8 @@ var storeFaults = []fault{
 	{
 		name: "a write sets no time to live",
 		file: "store/redisstore/scripts/check.lua", by: redis,
-		old: "redis.call('SET', key, written, 'PX', string.format('%.0f', life))",
-		new: "redis.call('SET', key, written)",
+		old: "redis.pcall('SET', key, states, 'PX', life)",
+		new: "redis.pcall('SET', key, states)",
 	},
 	{
 		name: "the time to live is rounded down",
@@ -41,8 +41,8 @@ var storeFaults = []fault{
 	{
 		name: "a key without time to live is not healed",
 		file: "store/redisstore/scripts/check.lua", by: redisOwn,
-		old: "redis.call('PTTL', key) == -1",
-		new: "redis.call('PTTL', key) == -3",
+		old: "if written == -1 then",
+		new: "if written == -3 then",
 	},
 	{
 		name: "products beyond 2^53 are made at once",
@@ -77,7 +77,7 @@ var storeFaults = []fault{
 	{
 		name: "a clock that steps back gives units back",
 		file: "store/redisstore/scripts/check.lua", by: redis,
-		old: "local at, width = max(now, l.newest),",
+		old: "local at, width = math.max(now, l.newest),",
 		new: "local at, width = now,",
 	},
 	{
@@ -100,15 +100,35 @@ var storeFaults = []fault{
 	},
 	{
 		name: "a script that Redis forgot is not sent again",
-		file: "store/redisstore/redisstore.go", by: redisOwn,
-		old: "return ok && refusal.IsNoScript()",
-		new: "return ok && !refusal.IsNoScript()",
+		file: "store/redisstore/call.go", by: redisOwn,
+		old: `reply := s.client.Do(ctx, s.evalsha(groups))
+	if refusedWith(reply, "NOSCRIPT") {`,
+		new: `reply := s.client.Do(ctx, s.evalsha(groups))
+	if refusedWith(reply, "NOTHING") {`,
 	},
 	{
 		name: "a call that may have been carried out is called not sent",
 		file: "store/redisstore/redisstore.go", by: redisOwn,
-		old: "	return fmt.Errorf(\"redisstore: %w: %w\", sluice.ErrUncertain, err)\n",
-		new: "	return fmt.Errorf(\"redisstore: %w: %w\", sluice.ErrNotSent, err)\n",
+		old: "	return uncertain(err)\n}\n\n// keyFailed",
+		new: "	return notSent(err)\n}\n\n// keyFailed",
+	},
+	{
+		name: "a check that has left is called not sent when its caller gives up",
+		file: "store/redisstore/combiner.go", by: combined,
+		old: "entries[i].result.Err = uncertain(err)",
+		new: "entries[i].result.Err = notSent(err)",
+	},
+	{
+		name: "a check that was withdrawn leaves all the same",
+		file: "store/redisstore/combiner.go", by: combined,
+		old: "if e.stage == queued {",
+		new: "if e.stage == queued || e.stage == withdrawn {",
+	},
+	{
+		name: "checks that share a call are charged as the first of them",
+		file: "store/redisstore/scripts/check.lua", by: combined,
+		old: "struct.unpack('>I4B', asked, pos)",
+		new: "struct.unpack('>I4B', asked, 3)",
 	},
 	{
 		name: "the client repeats calls by itself",

@@ -28,7 +28,7 @@ func main() {
 	defer stop()
 	root := flag.String("root", "..", "the tree whose tests to try")
 	only := flag.String("only", "", "regular expression of the faults to apply, by name or file; all by default")
-	list := flag.Bool("list", false, "list the faults and apply none")
+	list := flag.Bool("list", false, "list the faults and say which are stale, but apply none")
 	workers := flag.Int("workers", 2, "faults under way at once")
 	flag.Parse()
 
@@ -36,9 +36,7 @@ func main() {
 	switch {
 	case err != nil:
 	case *list:
-		for _, f := range chosen {
-			fmt.Printf("%-36s %s\n", f.file, f.name)
-		}
+		err = show(*root, chosen)
 	default:
 		err = try(ctx, *root, *workers, chosen)
 	}
@@ -64,6 +62,18 @@ func choose(only string) ([]fault, error) {
 		return nil, fmt.Errorf("-only: no fault matches %q", only)
 	}
 	return chosen, nil
+}
+
+// show lists the faults; its error is which of them are stale.
+func show(root string, faults []fault) error {
+	var stale []error
+	for _, f := range faults {
+		fmt.Println(f)
+		if _, _, err := f.find(root); err != nil {
+			stale = append(stale, fmt.Errorf("%s: %w", f, err))
+		}
+	}
+	return errors.Join(stale...)
 }
 
 // try applies the faults and prints what became of each.

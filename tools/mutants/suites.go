@@ -16,6 +16,7 @@ var (
 	redisCrowd = suite{dir: "store/redisstore", run: "^TestConformance$/^crowded", flags: conformance}
 	redisKeys  = suite{dir: "store/redisstore", run: "^Test(ClientOption$|Keys$)"}
 	redisOwn   = suite{dir: "store/redisstore", run: "^Test(Flushed|KeyWithout|Foreign|Errors|Refusals|Nothing|OneClock)"}
+	combined   = suite{dir: "store/redisstore", run: "^Test(EveryCharge|NothingUnsent|OrderOfOneKey)"}
 	engine     = suite{dir: "engine"}
 	files      = suite{dir: "policy/filesource", run: "^Test(Parse|Faults)"}
 	handler    = suite{dir: "httplimit"}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sluice-project/sluice"
 	"github.com/sluice-project/sluice/server/httpapi"
 )
 
@@ -63,8 +65,26 @@ type subject struct {
 func (s *subject) add(c *cobra.Command) {
 	c.Flags().StringArrayVar(&s.limits, "limit", nil, `limit of your own in place of a policy, such as 5/hour or "10/s burst 20"; may be repeated`)
 	c.Flags().StringVar(&s.namespace, "namespace", "", "with --limit: what keeps its counters apart from those of others (default "+httpapi.DefaultNamespace+")")
-	c.Flags().Int64Var(&s.cost, "cost", 1, "units to ask for")
+	s.cost = 1
+	c.Flags().Var((*units)(&s.cost), "cost", "units to ask for")
 }
+
+// units is the value of a flag that counts units. Whoever is asked says whether it is in its range.
+type units int64
+
+func (u *units) String() string { return strconv.FormatInt(int64(*u), 10) }
+
+func (u *units) Set(text string) error {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return fmt.Errorf("it must be a whole number from 0 to %d", int64(sluice.MaxCount))
+	}
+	*u = units(n)
+	return nil
+}
+
+// Type returns what the help calls the value.
+func (u *units) Type() string { return "int" }
 
 // question reads the arguments: POLICY KEY, or KEY where there are limits.
 func (s *subject) question(args []string) (question, error) {
@@ -76,6 +96,8 @@ func (s *subject) question(args []string) (question, error) {
 		q.key = args[0]
 	case len(s.limits) > 0:
 		return q, fmt.Errorf("there are %d arguments; with --limit give one, KEY, as in --limit 5/hour deploy", len(args))
+	case len(args) == 2 && args[0] == "":
+		return q, errors.New("POLICY is empty; name one, as in api alice, or give a limit, as in --limit 5/hour deploy")
 	case len(args) == 2:
 		q.policy, q.key = args[0], args[1]
 	default:

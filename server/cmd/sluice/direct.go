@@ -72,6 +72,9 @@ func (d *direct) ask(ctx context.Context, q question, peek bool) (httpapi.Decisi
 		if err != nil {
 			return httpapi.Decision{}, fmt.Errorf("--limit: %w", err)
 		}
+		if err := httpapi.OwnPeriod(l, limits[:i]); err != nil {
+			return httpapi.Decision{}, fmt.Errorf("--limit: %w", err)
+		}
 		limits[i] = l
 	}
 	answer, err := d.engine.CheckInline(ctx, engine.Inline{

@@ -21,15 +21,30 @@ import (
 // remote asks a server.
 type remote struct {
 	base   string // without a '/' at its end
+	where  string // the base without user and password
 	client http.Client
 }
 
 func newRemote(base string) (*remote, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("--server: %.64q is no URL of a server; it must be as http://127.0.0.1:8080", base)
+		return nil, fmt.Errorf("--server: %.64q is no URL of a server; it must be as http://127.0.0.1:8080", withoutUser(base))
 	}
-	return &remote{base: strings.TrimRight(base, "/"), client: http.Client{Timeout: 10 * time.Second}}, nil
+	base = strings.TrimRight(base, "/")
+	return &remote{base: base, where: withoutUser(base), client: http.Client{Timeout: 10 * time.Second}}, nil
+}
+
+// withoutUser returns a URL, or what should be one, without what stands before its last '@': user and password.
+func withoutUser(address string) string {
+	at := strings.LastIndexByte(address, '@')
+	if at < 0 {
+		return address
+	}
+	scheme, _, found := strings.Cut(address[:at], "://")
+	if !found {
+		return address[at+1:]
+	}
+	return scheme + "://" + address[at+1:]
 }
 
 func (r *remote) check(ctx context.Context, q question) (httpapi.Decision, error) {
@@ -67,7 +82,7 @@ func (r *remote) reset(ctx context.Context, q question) error {
 	if err != nil {
 		return err
 	}
-	_, err = r.do(ctx, http.MethodDelete, path, nil)
+	_, err = r.do(ctx, http.MethodDelete, path, nil, http.StatusNoContent)
 	return err
 }
 
@@ -82,18 +97,21 @@ func keyPath(q question) (string, error) {
 }
 
 func (r *remote) decide(ctx context.Context, method, path string, body []byte) (d httpapi.Decision, err error) {
-	answer, err := r.do(ctx, method, path, body)
+	answer, err := r.do(ctx, method, path, body, http.StatusOK)
 	if err != nil {
 		return d, err
 	}
 	if err := json.Unmarshal(answer, &d); err != nil {
-		return d, fmt.Errorf("%s answers no decision; see that it is a Sluice server: %w", r.base, err)
+		return d, fmt.Errorf("%s answers no decision; see that it is a Sluice server: %w", r.where, err)
+	}
+	if d.Source == "" || d.Limits == nil { // every decision has both
+		return d, fmt.Errorf("%s answers JSON that is no decision; see that it is a Sluice server", r.where)
 	}
 	return d, nil
 }
 
-// do returns the body of an answer that is no error.
-func (r *remote) do(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+// do returns the body of an answer with the status of success.
+func (r *remote) do(ctx context.Context, method, path string, body []byte, success int) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, method, r.base+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -103,19 +121,19 @@ func (r *remote) do(ctx context.Context, method, path string, body []byte) ([]by
 	}
 	response, err := r.client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf(`ask %s: %w; start a server by "sluice serve", or give --server URL or --store URL`, r.base, unwrapURL(err))
+		return nil, fmt.Errorf(`ask %s: %w; start a server by "sluice serve", or give --server URL or --store URL`, r.where, unwrapURL(err))
 	}
 	defer response.Body.Close() //nolint:errcheck // it has been read
 	answer, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", r.base, err)
+		return nil, fmt.Errorf("ask %s: %w", r.where, err)
 	}
-	if response.StatusCode < 300 {
+	if response.StatusCode == success {
 		return answer, nil
 	}
 	var problem httpapi.Problem
 	if err := json.Unmarshal(answer, &problem); err != nil || problem.Detail == "" {
-		return nil, fmt.Errorf("%s answers %s; see that it is a Sluice server", r.base, response.Status)
+		return nil, fmt.Errorf("%s answers %s; see that it is a Sluice server", r.where, response.Status)
 	}
 	return nil, &problem
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -27,6 +28,8 @@ Exit status: 0 done, 2 an error. A key that is not known is no error.`,
 			switch {
 			case namespace != "" && len(args) == 1:
 				q.key = args[0]
+			case namespace == "" && len(args) == 2 && args[0] == "":
+				return errors.New("POLICY is empty; name one, as in api alice, or a namespace, as in --namespace default deploy")
 			case namespace == "" && len(args) == 2:
 				q.policy, q.key = args[0], args[1]
 			default:

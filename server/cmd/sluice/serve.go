@@ -91,6 +91,9 @@ func (v *settingValue) Type() string {
 
 // serve runs a server until the process is told to end. Told a second time, it ends at once.
 func serve(config server.Config) error {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // before all else: one that nobody waits for ends the process
+	defer signal.Stop(hangups)
 	s, err := server.New(config)
 	if err != nil {
 		return err
@@ -99,9 +102,6 @@ func serve(config server.Config) error {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
 	reload := make(chan struct{})
 	go func() {
 		for {

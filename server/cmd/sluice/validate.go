@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +21,9 @@ wrong with it, one fault a line: where it is, what it is, and what would be righ
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			file, err := filesource.Load(args[0])
+			if errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("%w; give the path of a configuration file, as in sluice validate sluice.yaml", err)
+			}
 			if err != nil {
 				return err
 			}
