@@ -65,3 +65,21 @@ func FuzzParseCheck(f *testing.F) {
 }
 
 func same(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }
+
+// Whatever a client writes behind its path makes it no other path, and no path is empty.
+func FuzzPathOf(f *testing.F) {
+	for _, seed := range []string{"/login", "/login%zz", "//x/login", "https://example.com", "http://a:b/c%", "*", "", "%2F"} {
+		f.Add(seed, "%zz1")
+	}
+	f.Fuzz(func(t *testing.T, uri, more string) {
+		want := pathOf(uri)
+		if want == "" {
+			t.Errorf("pathOf(%q) is empty", uri)
+		}
+		for _, end := range []string{"?", "#"} {
+			if got := pathOf(uri + end + more); got != want {
+				t.Errorf("pathOf(%q) = %q, want %q as without what is behind %s", uri+end+more, got, want, end)
+			}
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sluice-project/sluice"
 	"github.com/sluice-project/sluice/engine"
@@ -21,6 +22,10 @@ type direct struct {
 	configured bool // by a configuration file, so that the policies are known
 	closeStore func()
 }
+
+// leastTimeout is how long a command waits for Redis at the least. Nobody stands behind it in a queue, and its call is the
+// first of its connection.
+const leastTimeout = 2 * time.Second
 
 // openDirect connects to a store: the one given, else that of the configuration file.
 func openDirect(store, config string) (*direct, error) {
@@ -42,7 +47,8 @@ func openDirect(store, config string) (*direct, error) {
 		return nil, err
 	}
 	d := &direct{configured: config != ""}
-	d.store, d.closeStore, err = server.Connect(store, redisstore.Config{Timeout: file.StoreTimeout, Prefix: file.KeyPrefix, HashKeys: file.HashKeys})
+	timeout := max(file.StoreTimeout, leastTimeout)
+	d.store, d.closeStore, err = server.Connect(store, redisstore.Config{Timeout: timeout, Prefix: file.KeyPrefix, HashKeys: file.HashKeys})
 	if err != nil {
 		return nil, err
 	}
