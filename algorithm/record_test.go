@@ -219,6 +219,9 @@ func TestSlidingWindowBeyondExact(t *testing.T) {
 		if d := ask(i*60, 1); !d.Allowed || d.Remaining != count-1-int64(i) {
 			t.Fatalf("admission %d: %v", i+1, d)
 		}
+		if got := r.Admissions(); got > 76 {
+			t.Fatalf("after %d admissions the log has %d entries, want at most 76", i+1, got)
+		}
 	}
 	if d := ask(60_000, 1); d.Allowed {
 		t.Fatalf("admission %d: %v", count+1, d)
