@@ -11,10 +11,10 @@ type clock struct {
 	last atomic.Pointer[reading]
 }
 
-// reading is a look at the wall clock.
+// reading is a look at both clocks at one instant.
 type reading struct {
-	at    time.Time
-	ticks int64
+	at    time.Time // for its monotonic part
+	ticks int64     // of the wall clock
 }
 
 func (c *clock) now() int64 {
@@ -23,8 +23,12 @@ func (c *clock) now() int64 {
 			return r.ticks + int64(passed/time.Microsecond)
 		}
 	}
-	at := time.Now()
-	r := &reading{at: at, ticks: at.UnixMicro()}
-	c.last.Store(r)
-	return r.ticks
+	// The two parts of a time are read one after the other. Where the thread was stopped between them they are not of
+	// one instant, and a second by them would be too short or too long: such a look answers for itself only.
+	first, second := time.Now(), time.Now()
+	ticks := second.UnixMicro()
+	if between := ticks - first.UnixMicro(); between == 0 || between == 1 {
+		c.last.Store(&reading{at: first, ticks: first.UnixMicro()})
+	}
+	return ticks
 }
