@@ -42,7 +42,7 @@ func TestExactly(t *testing.T) {
 			storeURL, nodes := start(t)
 			period := quietPeriod()
 			e := exactly{storeURL: storeURL, period: period, policies: policies(period), checks: fleetChecks(t)}
-			e.fleet = startFleet(t, servers, config(storeURL, patience, e.policies...))
+			e.fleet = startFleet(t, servers, config(storeURL, patient, e.policies...))
 			t.Run("one by one", e.oneByOne)
 			t.Run("in batches", e.inBatches)
 			t.Run("library", e.library)

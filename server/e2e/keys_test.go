@@ -35,7 +35,7 @@ func TestStrangeKeys(t *testing.T) {
 			storeURL, nodes := start(t)
 			all := policies(quietPeriod())
 			policy := all[len(all)-1].Name
-			f := startFleet(t, servers, config(storeURL, patience, all...))
+			f := startFleet(t, servers, config(storeURL, patient, all...))
 			c := newClient()
 			defer c.close()
 			charged := func(i int) int64 { return int64(i + 1) }
@@ -76,7 +76,7 @@ func ask(policy, key string, cost int64) question {
 // it reads unescaped, and nothing else of it is cleaned up.
 func TestStrangeRequests(t *testing.T) {
 	t.Parallel()
-	f := startFleet(t, servers, config(redistest.Start(t, redistest.Options{}).URL(), patience)+`
+	f := startFleet(t, servers, config(redistest.Start(t, redistest.Options{}).URL(), patient)+`
   path: {key: path, limits: [1/366d]}
   parts: {key: ["header:X-A", "header:X-B", method, path], limits: [1/366d]}
 `)
@@ -113,7 +113,7 @@ func TestKeysSpread(t *testing.T) {
 	t.Parallel()
 	const keys, masters = 1000, 3
 	c := redistest.StartCluster(t)
-	f := startFleet(t, servers, config(c.URL(), patience)+"\n  open: {limits: [1/366d]}\n")
+	f := startFleet(t, servers, config(c.URL(), patient)+"\n  open: {limits: [1/366d]}\n")
 	caller := newClient()
 	defer caller.close()
 	for _, form := range []string{"{x}%d", "x}%d{", "%d{x}", "x%d"} {

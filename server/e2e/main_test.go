@@ -26,6 +26,9 @@ const command = "../cmd/sluice"
 // load is slow.
 const patience = 30 * time.Second
 
+// patient is how long the store may take where a test is not about time: as long as a configuration can allow.
+const patient = 10 * time.Second
+
 // binary is the path of the sluice that is tested.
 var binary string
 

@@ -33,7 +33,7 @@ func (s *server) requireGoodEnd(t *testing.T) {
 // TestTerminatedUnderLoad ends one server after the other. Whoever asks gets a whole answer, or no connection.
 func TestTerminatedUnderLoad(t *testing.T) {
 	storeURL := redistest.Start(t, redistest.Options{}).URL()
-	f := startFleet(t, servers, config(storeURL, patience)+loadPolicies)
+	f := startFleet(t, servers, config(storeURL, patient)+loadPolicies)
 	l := startLoad(t, f)
 	for _, s := range f {
 		l.run(t, 0, 200)
@@ -56,7 +56,7 @@ func TestTerminatedUnderLoad(t *testing.T) {
 // only then ends.
 func TestTerminatedAmidRequests(t *testing.T) {
 	storeURL := redistest.Start(t, redistest.Options{}).URL()
-	s := startFleet(t, 1, config(storeURL, patience)+loadPolicies)[0]
+	s := startFleet(t, 1, config(storeURL, patient)+loadPolicies)[0]
 	body := question{Policy: "open", Key: "alice", Cost: 1}.String()
 	underWay := make([]*conn, clients)
 	for i := range underWay {

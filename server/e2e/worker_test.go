@@ -115,12 +115,13 @@ func (j job) do() (allowed int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	option.ConnWriteTimeout = patient // the client would not wait as long as the store else
 	redis, err := rueidis.NewClient(option)
 	if err != nil {
 		return 0, err
 	}
 	defer redis.Close()
-	store, err := redisstore.New(redis, redisstore.Config{Timeout: patience})
+	store, err := redisstore.New(redis, redisstore.Config{Timeout: patient})
 	if err != nil {
 		return 0, err
 	}

@@ -126,7 +126,7 @@ var storeFaults = []fault{
 	},
 	{
 		name: "checks that share a call are charged as the first of them",
-		file: "store/redisstore/scripts/check.lua", by: combined,
+		file: "store/redisstore/scripts/check.lua", by: redis,
 		old: "struct.unpack('>I4B', asked, pos)",
 		new: "struct.unpack('>I4B', asked, 3)",
 	},

@@ -70,9 +70,9 @@ func (t *tree) build(ctx context.Context, s suite) (binary, out string) {
 }
 
 // run runs a suite and returns whether it passed and what it printed. A fault can make a test wait for ever: that it is
-// ended after a minute is a failure like another.
+// ended after two minutes is a failure like another.
 func (t *tree) run(ctx context.Context, s suite, binary string) (passed bool, out string) {
-	args := append([]string{"-test.failfast", "-test.timeout=60s", "-test.run=" + s.run}, strings.Fields(s.flags)...)
+	args := append([]string{"-test.failfast", "-test.timeout=2m", "-test.run=" + s.run}, strings.Fields(s.flags)...)
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Dir = filepath.Join(t.dir, filepath.FromSlash(s.dir))
 	cmd.WaitDelay = 5 * time.Second
