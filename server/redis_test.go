@@ -69,7 +69,7 @@ func TestStoreTimeoutBeyondASecond(t *testing.T) {
 	_, body := r.ask("POST", "/v1/check", `{"policy":"api","key":"alice"}`)
 	<-thawed
 	if !strings.Contains(body, `"source":"store"`) {
-		t.Errorf("a check that Redis answers after 2 s of 8 s is answered %s, want it by the store", body)
+		t.Errorf("a check that Redis answers after 2 s of 8 s is answered %s, want it by the store\n%s", body, r.log)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-project/sluice"
@@ -41,6 +42,10 @@ type Config struct {
 const (
 	// drainTime is how long requests under way have to end when the server stops.
 	drainTime = 10 * time.Second
+	// lingerTime is how long connections that are open when the server stops stay so, if their clients do not close them.
+	// Each answer on them asks for that: a connection that the server closed by itself could break a request that is
+	// just being sent.
+	lingerTime = time.Second
 	// connectTime is how long the start waits for the store before it answers checks without it.
 	connectTime = 2 * time.Second
 	// probeTime is how long lies between two looks at whether the store answers.
@@ -57,6 +62,8 @@ type Server struct {
 	telemetry *telemetry.Telemetry
 	store     backend
 	doors     []door
+
+	connections atomic.Int64 // that are open
 }
 
 // New reads the configuration and listens; [Server.Run] answers. The error says everything that is wrong with the
@@ -147,15 +154,23 @@ func (s *Server) newHTTPServer(d door) *http.Server {
 		ReadTimeout:       15 * time.Second, // a body is at most 1 MiB
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
+		ConnState:         s.count,
 		MaxHeaderBytes:    64 << 10, // a key of 4096 bytes, escaped in a URL, is 12 KiB
 		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
 	}
 }
 
-// drain ends the servers: they listen no more, and requests under way have drainTime to end.
+// drain ends the servers: they listen no more, connections that are open have lingerTime to send what they have begun,
+// and requests under way have drainTime to end.
 func (s *Server) drain(servers []*http.Server) {
 	s.logger.Info("stopping; requests under way end, new ones are refused", "within", drainTime)
 	s.api.Drain()
+	for _, d := range s.doors {
+		_ = d.net.Close() // Serve has it too, and closes it again
+	}
+	for begun := time.Now(); s.connections.Load() > 0 && time.Since(begun) < lingerTime; {
+		time.Sleep(5 * time.Millisecond)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	var group sync.WaitGroup
@@ -169,6 +184,16 @@ func (s *Server) drain(servers []*http.Server) {
 	}
 	group.Wait()
 	s.logger.Info("stopped")
+}
+
+// count follows how many connections are open.
+func (s *Server) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.connections.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		s.connections.Add(-1)
+	}
 }
 
 // probeOften looks once probeTime whether the store answers, so that a server that nobody asks knows too.

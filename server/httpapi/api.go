@@ -55,12 +55,16 @@ func New(e *engine.Engine, metrics http.Handler, options Options) *API {
 // Configure replaces the options. Requests under way end by the options that they began with.
 func (a *API) Configure(options Options) { a.options.Store(&options) }
 
-// Drain makes readyz and every call that takes a decision answer 503 from now on. Requests under way end as ever.
+// Drain makes readyz and every call that takes a decision answer 503 from now on, and every answer ask the client to
+// close its connection. Requests under way end as ever.
 func (a *API) Drain() { a.draining.Store(true) }
 
 // Handler returns what serves the calls of one address; healthz and readyz are served at each.
 func (a *API) Handler(address Address) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.draining.Load() {
+			w.Header().Set("Connection", "close") // the client's next request goes elsewhere
+		}
 		if err := a.serve(w, r, address); err != nil {
 			problemOf(err).write(w)
 		}

@@ -102,7 +102,6 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, address Address) err
 		return newProblem(methodNotAllowed, "the method of this call is %s, not %.16q", strings.Join(rt.methods, " or "), r.Method)
 	}
 	if rt.kind == checkRoute && a.draining.Load() {
-		w.Header().Set("Connection", "close")
 		return newProblem(draining, "this server is stopping and takes no more checks: ask another one; nothing was charged")
 	}
 	return rt.call(a, w, r, on)

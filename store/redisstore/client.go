@@ -58,6 +58,7 @@ func ClientOption(rawURL string) (rueidis.ClientOption, error) {
 		return none, err
 	}
 	option.DisableRetry = true
+	option.PipelineMultiplex = -1 // one connection: calls share it, and a second would be made only when it is needed
 	option.DisableCache = true
 	if option.Dialer.Timeout == 0 {
 		option.Dialer.Timeout = time.Second

@@ -283,8 +283,8 @@ func TestErrorsSayWhetherItWasCharged(t *testing.T) {
 		if !errors.Is(err, sluice.ErrUncertain) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s on a frozen server: %v, want ErrUncertain and context.DeadlineExceeded", name, err)
 		}
-		if took := time.Since(start); took < timeout || took > timeout+patient {
-			t.Errorf("%s on a frozen server took %v, want %v", name, took, timeout)
+		if took := time.Since(start); took > timeout+late {
+			t.Errorf("%s on a frozen server took %v, want %v at most", name, took, timeout)
 		}
 	}
 	server.Continue(t)
