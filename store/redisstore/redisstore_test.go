@@ -203,6 +203,33 @@ func TestFlushedScriptHeals(t *testing.T) {
 	}
 }
 
+// TestOneClockReading counts how often the script asks for the time: once a call, however many limits and checks.
+func TestOneClockReading(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, redistest.Options{})
+	l := newLimiter(t, newClient(t, server.URL()), redisstore.Config{Timeout: patient}, sluice.PerHour(5), sluice.PerDay(9).WithBurst(9))
+	for i := range 20 {
+		if _, err := l.Check(t.Context(), fmt.Sprint(i%3), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, r := range l.CheckAll(t.Context(), []sluice.Ask{{Key: "a", Cost: 1}, {Key: "b", Cost: 9}, {Key: "a", Cost: 1}}) {
+		if r.Err != nil {
+			t.Fatal(r.Err)
+		}
+	}
+	stats := fmt.Sprint(server.Do(t, "INFO", "commandstats"))
+	calls := func(command string) (n int) {
+		_, counted, _ := strings.Cut(stats, "cmdstat_"+command+":calls=")
+		_, _ = fmt.Sscan(strings.Split(counted, ",")[0], &n)
+		return n
+	}
+	// The first call is EVALSHA, which the server does not know yet, and then EVAL.
+	if got, want := calls("time"), calls("evalsha")-1+calls("eval"); got != want || want != 21 {
+		t.Errorf("the time was read %d times in %d calls, want once in each of 21", got, want)
+	}
+}
+
 func TestKeyWithoutExpiryHeals(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, redistest.Start(t, redistest.Options{}).URL())
