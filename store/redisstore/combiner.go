@@ -111,16 +111,29 @@ func (s *Store) apart() bool {
 	return s.combiner.apart.Load() || s.client.Mode() == rueidis.ClientModeCluster
 }
 
-// decideApart makes a call for each key of one caller.
+// decideApart makes a call for each key of one caller, and waits for it no longer than his context lasts: the client may
+// be connecting to a node that does not answer.
 func (s *Store) decideApart(ctx context.Context, c *caller) {
+	c.left, c.done = len(c.entries), make(chan struct{})
 	entries := make([]*entry, len(c.entries))
 	for i := range c.entries {
 		entries[i] = &c.entries[i]
+		entries[i].caller, entries[i].stage = c, sent
 	}
-	for len(entries) > 0 {
-		n := oneInstant(entries)
-		s.callApart(ctx, s.groups(entries[:n]))
-		entries = entries[n:]
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
+		defer cancel()
+		for rest := entries; len(rest) > 0; {
+			n := oneInstant(rest)
+			s.callApart(ctx, s.groups(rest[:n]))
+			rest = rest[n:]
+		}
+		s.combiner.deliver(entries)
+	}()
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		s.combiner.withdraw(c, ctx.Err())
 	}
 }
 
