@@ -73,6 +73,7 @@ type Decision struct {
 	Allowed bool
 	// Source says who decided.
 	Source Source
+	count  uint8 // of the limits that have spoken; here, where it makes the decision no larger
 	// Cost is the units that were asked for.
 	Cost int64
 	// Remaining is how many more checks of cost 1 would be allowed at this instant: the least over the limits.
@@ -88,7 +89,6 @@ type Decision struct {
 	policy   *Policy
 	outcomes [inlineOutcomes]outcome
 	more     *[MaxLimits - inlineOutcomes]outcome
-	count    int
 }
 
 // inlineOutcomes is how many limits a decision carries without allocating.
@@ -157,7 +157,7 @@ func (d Decision) Limits() []LimitDecision {
 // DeniedBy returns the names of the limits that refused, in the policy's order; nil when allowed.
 func (d Decision) DeniedBy() []string {
 	var names []string
-	for i := range d.count {
+	for i := range int(d.count) {
 		if d.outcome(i).retryAfter > 0 {
 			names = append(names, d.policy.Limits[i].Name())
 		}

@@ -49,13 +49,11 @@ func (l *Limiter) PeekCost(ctx context.Context, key string, cost int64) (Decisio
 	return l.ask(ctx, key, cost, true)
 }
 
-func (l *Limiter) ask(ctx context.Context, key string, cost int64, peek bool) (Decision, error) {
-	req, err := l.request(key, cost)
-	if err != nil {
-		return Decision{}, err
+func (l *Limiter) ask(ctx context.Context, key string, cost int64, peek bool) (d Decision, err error) {
+	if err = validate(key, cost); err != nil {
+		return d, err
 	}
-	req.Peek = peek
-	return l.store.Check(ctx, req)
+	return l.store.Check(ctx, Request{Policy: l.policy, Key: key, Cost: cost, Peek: peek})
 }
 
 // Ask is one check of several.
@@ -71,12 +69,11 @@ func (l *Limiter) CheckAll(ctx context.Context, asks []Ask) []Result {
 	reqs := make([]Request, 0, len(asks))
 	places := make([]int, 0, len(asks))
 	for i, a := range asks {
-		req, err := l.request(a.Key, a.Cost)
-		if err != nil {
+		if err := validate(a.Key, a.Cost); err != nil {
 			results[i].Err = err
 			continue
 		}
-		reqs, places = append(reqs, req), append(places, i)
+		reqs, places = append(reqs, Request{Policy: l.policy, Key: a.Key, Cost: a.Cost}), append(places, i)
 	}
 	if len(reqs) == 0 {
 		return results
@@ -95,12 +92,9 @@ func (l *Limiter) Reset(ctx context.Context, key string) error {
 	return l.store.Reset(ctx, l.policy.Name, key)
 }
 
-func (l *Limiter) request(key string, cost int64) (Request, error) {
+func validate(key string, cost int64) error {
 	if err := ValidateKey(key); err != nil {
-		return Request{}, err
+		return err
 	}
-	if err := ValidateCost(cost); err != nil {
-		return Request{}, err
-	}
-	return Request{Policy: l.policy, Key: key, Cost: cost}, nil
+	return ValidateCost(cost)
 }

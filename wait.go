@@ -12,7 +12,7 @@ import (
 // until the units are there passes the deadline of ctx or the cost can never fit; otherwise as [Limiter.Check] does, or with
 // ctx.Err() when ctx ends first. A wait that fails has charged nothing, unless its error wraps [ErrUncertain].
 func (l *Limiter) Wait(ctx context.Context, key string, cost int64) error {
-	if _, err := l.request(key, cost); err != nil {
+	if err := validate(key, cost); err != nil {
 		return err
 	}
 	leave, err := l.waiting.enter(ctx, key)
