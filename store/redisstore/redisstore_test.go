@@ -76,7 +76,6 @@ func TestNewRefusesBadConfig(t *testing.T) {
 func TestTopologies(t *testing.T) {
 	t.Parallel()
 	plain := redistest.Start(t, redistest.Options{Unix: true})
-	locked := redistest.Start(t, redistest.Options{Password: "p@ss word", TLS: true})
 	for name, url := range map[string]string{
 		"single":   plain.URL(),
 		"database": plain.URL() + "/7",
@@ -102,6 +101,7 @@ func TestTopologies(t *testing.T) {
 		})
 	}
 	t.Run("TLS and password", func(t *testing.T) {
+		locked := redistest.Start(t, redistest.Options{Password: "p@ss word", TLS: true})
 		option, err := redisstore.ClientOption(locked.URL())
 		if err != nil {
 			t.Fatal(err)
