@@ -14,7 +14,7 @@ const (
 	MaxCount = math.MaxUint32
 	// MinPeriod is the shortest period; every period is a whole number of milliseconds.
 	MinPeriod = time.Millisecond
-	// MaxPeriod is the longest period.
+	// MaxPeriod is the longest period, but for those of calendars.
 	MaxPeriod = 366 * 24 * time.Hour
 )
 
@@ -60,7 +60,8 @@ type Limit struct {
 	burst     int64 // of a token bucket only
 	period    time.Duration
 	algorithm Algorithm
-	aligned   bool // of a fixed window only
+	aligned   bool     // of a fixed window only
+	calendar  Calendar // of a fixed window only; zero where it has none
 }
 
 // Per returns a limit of count units in every span of one period, by [SlidingWindow]. Count is 1 to [MaxCount], period
@@ -78,6 +79,11 @@ func PerHour(count int64) Limit { return Per(count, time.Hour) }
 
 // PerDay returns [Per] with a period of 24 hours.
 func PerDay(count int64) Limit { return Per(count, 24*time.Hour) }
+
+// PerCalendar returns a limit of count units in each window of a calendar, by [FixedWindow]. Count is 1 to [MaxCount].
+func PerCalendar(count int64, c Calendar) Limit {
+	return Limit{count: count, period: c.Unit.longest(), algorithm: FixedWindow, calendar: c.canonical()}
+}
 
 // WithBurst returns the limit as a [TokenBucket] that holds burst units, 1 to [MaxCount].
 func (l Limit) WithBurst(burst int64) Limit {
@@ -109,10 +115,13 @@ func (l Limit) WithName(name string) Limit {
 }
 
 // Name returns the limit's name. Without one it is the period: "second", "minute", "hour", "day", "week", or a text
-// such as "15m".
+// such as "15m"; of a calendar it is the unit, so it can be "month" and "year" too.
 func (l Limit) Name() string {
 	if l.name != "" {
 		return l.name
+	}
+	if c, ok := l.Calendar(); ok {
+		return c.Unit.String()
 	}
 	if n, ok := periodNames[l.period]; ok {
 		return n
@@ -123,7 +132,8 @@ func (l Limit) Name() string {
 // Count returns the units per period.
 func (l Limit) Count() int64 { return l.count }
 
-// Period returns the time over which the count is given.
+// Period returns the time over which the count is given. Of a calendar it is no shorter than any window of its unit, in
+// whatever zone and year: for an hour 1 hour, for a day 2 days, for a week 8, for a month 32, for a year 367.
 func (l Limit) Period() time.Duration { return l.period }
 
 // Algorithm returns the rule by which units come back.
@@ -132,8 +142,13 @@ func (l Limit) Algorithm() Algorithm { return l.algorithm }
 // Burst returns the units that a [TokenBucket] holds; 0 for every other algorithm.
 func (l Limit) Burst() int64 { return l.burst }
 
-// Aligned reports whether a [FixedWindow] is aligned to the clock.
+// Aligned reports whether the windows of a [FixedWindow] start at whole multiples of the period. Those of a calendar do
+// not.
 func (l Limit) Aligned() bool { return l.aligned }
+
+// Calendar returns the calendar whose windows a [FixedWindow] has, and whether there is one. Equal calendars are equal
+// values.
+func (l Limit) Calendar() (c Calendar, ok bool) { return l.calendar, l.calendar != Calendar{} }
 
 // Capacity returns the greatest cost that can ever fit: the burst of a token bucket, else the count.
 func (l Limit) Capacity() int64 {
@@ -152,7 +167,10 @@ func (l Limit) Validate() error {
 	if l.count < 1 || l.count > MaxCount {
 		problems = append(problems, fmt.Sprintf("the count is %d; it must be 1 to %d", l.count, int64(MaxCount)))
 	}
+	calendar, byCalendar := l.Calendar()
 	switch {
+	case byCalendar:
+		problems = append(problems, calendar.problems()...)
 	case l.period < MinPeriod || l.period > MaxPeriod:
 		problems = append(problems, fmt.Sprintf("the period is %s; it must be 1ms to 366d", l.period))
 	case l.period%time.Millisecond != 0:
@@ -166,7 +184,12 @@ func (l Limit) Validate() error {
 	case l.algorithm != TokenBucket && l.burst != 0:
 		problems = append(problems, fmt.Sprintf("a burst goes with token-bucket only, not with %s", l.algorithm))
 	}
-	if l.aligned && l.algorithm != FixedWindow {
+	switch {
+	case byCalendar && l.algorithm != FixedWindow:
+		problems = append(problems, fmt.Sprintf("a calendar goes with fixed-window only, not with %s", l.algorithm))
+	case byCalendar && l.aligned:
+		problems = append(problems, "aligned and a calendar exclude each other: take one of them")
+	case l.aligned && l.algorithm != FixedWindow:
 		problems = append(problems, fmt.Sprintf("aligned goes with fixed-window only, not with %s", l.algorithm))
 	}
 	if problems != nil {
@@ -177,6 +200,9 @@ func (l Limit) Validate() error {
 
 // String returns the limit in the text form that [ParseLimit] reads, such as "10/s burst 20". The name is no part of it.
 func (l Limit) String() string {
+	if c, ok := l.Calendar(); ok {
+		return strconv.FormatInt(l.count, 10) + "/" + c.Unit.String() + " " + c.text()
+	}
 	s := strconv.FormatInt(l.count, 10) + "/" + periodText(l.period)
 	switch {
 	case l.algorithm == TokenBucket:

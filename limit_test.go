@@ -38,6 +38,40 @@ func TestParseLimit(t *testing.T) {
 		{text: "1/ms", want: sluice.Per(1, time.Millisecond), name: "millisecond"},
 		{text: "1/week", want: sluice.Per(1, 7*day), name: "week"},
 		{text: "1/14d", want: sluice.Per(1, 14*day), name: "14d"},
+		{
+			text: "10000/month calendar Europe/Berlin", name: "month",
+			want: sluice.PerCalendar(10000, sluice.Calendar{Unit: sluice.Month, Zone: "Europe/Berlin"}),
+		},
+		{
+			text: "10000/month calendar Europe/Berlin from day 15", name: "month",
+			want: sluice.PerCalendar(10000, sluice.Calendar{Unit: sluice.Month, Zone: "Europe/Berlin", From: 15}),
+		},
+		{
+			text: "10000/mo fixed-window calendar Europe/Berlin from 31", name: "month",
+			want: sluice.PerCalendar(10000, sluice.Calendar{Unit: sluice.Month, Zone: "Europe/Berlin", From: 31}),
+			prnt: "10000/month calendar Europe/Berlin from day 31",
+		},
+		{
+			text: "1/months calendar UTC from day 1", name: "month",
+			want: sluice.PerCalendar(1, sluice.Calendar{Unit: sluice.Month, Zone: "UTC"}),
+			prnt: "1/month calendar UTC",
+		},
+		{
+			text: "5/week calendar Asia/Kathmandu from sunday", name: "week",
+			want: sluice.PerCalendar(5, sluice.Calendar{Unit: sluice.Week, Zone: "Asia/Kathmandu", From: 7}),
+		},
+		{
+			text: "5/w calendar UTC from monday", name: "week",
+			want: sluice.PerCalendar(5, sluice.Calendar{Unit: sluice.Week, Zone: "UTC", From: 1}),
+			prnt: "5/week calendar UTC",
+		},
+		{
+			text: "5/h calendar America/Argentina/ComodRivadavia", name: "hour",
+			want: sluice.PerCalendar(5, sluice.Calendar{Unit: sluice.Hour, Zone: "America/Argentina/ComodRivadavia"}),
+			prnt: "5/hour calendar America/Argentina/ComodRivadavia",
+		},
+		{text: "5/day calendar UTC", want: sluice.PerCalendar(5, sluice.Calendar{Unit: sluice.Day, Zone: "UTC"}), name: "day"},
+		{text: "5/year calendar UTC", want: sluice.PerCalendar(5, sluice.Calendar{Unit: sluice.Year, Zone: "UTC"}), name: "year"},
 		{text: "4294967295/366d", want: sluice.Per(sluice.MaxCount, sluice.MaxPeriod), name: "366d"},
 	} {
 		got, err := sluice.ParseLimit(test.text)
@@ -74,7 +108,35 @@ func TestParseLimitErrors(t *testing.T) {
 		{"10/5", "has no unit"},
 		{"10/fortnight", `unit "fortnight" is unknown; it must be one of ms, s (second)`},
 		{"10/Minute", `unit "Minute" is unknown`},
-		{"10/month", "no fixed length"},
+		{"10/month", `no fixed length; write days, as in "30d" or "365d", or by whose calendar, as in "month calendar Europe/Berlin"`},
+		{"10/years fixed-window aligned", "no fixed length"},
+		{"0/month calendar UTC", "1 to 4294967295"},
+		{"10/month calendar", `"calendar" needs a time zone after it`},
+		{"10/month calendar from day 15", `"calendar" needs a time zone after it`},
+		{"10/month calendar Europe/Berln", `the zone "Europe/Berln" is unknown; write a name of the IANA time zone database`},
+		{"10/month calendar Europe", `the zone "Europe" is unknown`},
+		{"10/month calendar Local", `the zone "Local" is unknown`},
+		{"10/month calendar right/Europe/Berlin", `the zone "right/Europe/Berlin" is unknown`},
+		{"10/month calendar ../zoneinfo/UTC", `the zone "../zoneinfo/UTC" is unknown`},
+		{"10/month calendar " + strings.Repeat("Europe/", 1000), "is unknown"},
+		{"10/2h calendar UTC", `"2h" is no unit of a calendar; it must be one of hour, day, week, month and year, without a number`},
+		{"10/7d calendar UTC", `"7d" is no unit of a calendar`},
+		{"10/minute calendar UTC", `"minute" is no unit of a calendar`},
+		{"10/ calendar UTC", `"" is no unit of a calendar`},
+		{"10/month calendar UTC from", `a month begins "from day 1" to "from day 31"; "" is none`},
+		{"10/month calendar UTC from day", `"day" is none of these days`},
+		{"10/month calendar UTC from day 0", `"day 0" is none of these days`},
+		{"10/month calendar UTC from day 32", `"day 32" is none of these days`},
+		{"10/month calendar UTC from day 015", `"day 015" is none of these days`},
+		{"10/month calendar UTC from monday", `"monday" is none of these days`},
+		{"10/week calendar UTC from", `a week begins "from monday" to "from sunday"; "" is none`},
+		{"10/week calendar UTC from 3", `"3" is none of these days`},
+		{"10/day calendar UTC from 3", `"from" goes with a week or a month, not with a calendar day`},
+		{"10/month calendar UTC from 3 from 4", `"from" is one word too many; the order is COUNT/UNIT calendar ZONE [from DAY]`},
+		{"10/month calendar UTC aligned", `"aligned" is one word too many`},
+		{"10/day fixed-window aligned calendar UTC", `"calendar" goes with fixed-window only, not with "fixed-window aligned"`},
+		{"10/day token-bucket calendar UTC", `"calendar" goes with fixed-window only, not with "token-bucket"`},
+		{"10/day burst 20 calendar UTC", `"calendar" goes with fixed-window only, not with "burst 20"`},
 		{"10/0s", "1ms to 366d"},
 		{"10/367d", "1ms to 366d"},
 		{"10/99999999999999999999d", "1ms to 366d"},
@@ -104,6 +166,7 @@ func TestParseLimitErrors(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	t.Parallel()
+	berlin := sluice.Calendar{Unit: sluice.Month, Zone: "Europe/Berlin"}
 	for _, test := range []struct {
 		limit sluice.Limit
 		want  string
@@ -120,18 +183,50 @@ func TestValidate(t *testing.T) {
 		{sluice.PerSecond(1).WithBurst(5).WithAlgorithm(sluice.FixedWindow), "burst goes with token-bucket"},
 		{sluice.PerSecond(1).WithAlgorithm(9), "no algorithm number 9"},
 		{sluice.PerSecond(1).WithAligned().WithAlgorithm(sluice.SlidingWindow), "aligned goes with fixed-window"},
+		{sluice.PerCalendar(0, berlin), "count is 0"},
+		{sluice.PerCalendar(1, sluice.Calendar{}), "period is 0s"},
+		{sluice.PerCalendar(1, sluice.Calendar{Zone: "UTC"}), "no calendar unit number 0"},
+		{sluice.PerCalendar(1, sluice.Calendar{Unit: 6, Zone: "UTC"}), "no calendar unit number 6"},
+		{sluice.PerCalendar(1, sluice.Calendar{Unit: sluice.Day}), "there is no time zone"},
+		{sluice.PerCalendar(1, sluice.Calendar{Unit: sluice.Day, Zone: "Europe/Berlin "}), `zone "Europe/Berlin " is unknown`},
+		{sluice.PerCalendar(1, sluice.Calendar{Unit: sluice.Day, Zone: "UTC", From: 1}), "only a week and a month begin with a day of choice, not a calendar day"},
+		{sluice.PerCalendar(1, sluice.Calendar{Unit: sluice.Week, Zone: "UTC", From: 8}), "begins with day 8 of the week; it must be 1 to 7"},
+		{sluice.PerCalendar(1, sluice.Calendar{Unit: sluice.Month, Zone: "UTC", From: -1}), "begins with day -1 of the month; it must be 1 to 31"},
+		{sluice.PerCalendar(1, berlin).WithAligned(), "aligned and a calendar exclude each other"},
+		{sluice.PerCalendar(1, berlin).WithBurst(5), "a calendar goes with fixed-window only, not with token-bucket"},
+		{sluice.PerCalendar(1, berlin).WithAlgorithm(sluice.SlidingWindow), "a calendar goes with fixed-window only, not with sliding-window"},
 		{sluice.PerSecond(1).WithName("Big"), `name "Big"`},
 		{sluice.PerSecond(1).WithName(strings.Repeat("a", 64)), "up to 62"},
 	} {
 		if err := test.limit.Validate(); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%v.Validate() = %v, want %q", test.limit, err, test.want)
 		}
-		_ = test.limit.Name() // never panics
+		_, _ = test.limit.Name(), test.limit.Period() // never panic
 	}
 }
 
-// limits generates every legal limit without a name.
+func TestPerCalendar(t *testing.T) {
+	t.Parallel()
+	c := sluice.Calendar{Unit: sluice.Month, Zone: "Europe/Berlin", From: 15}
+	l := sluice.PerCalendar(100, c)
+	if got, ok := l.Calendar(); got != c || !ok || l.Algorithm() != sluice.FixedWindow || l.Aligned() ||
+		l.Capacity() != 100 || l.Burst() != 0 || l.Period() != 32*day || l.WithName("quota").Name() != "quota" {
+		t.Errorf("%#v has not what it was given", l)
+	}
+	if got, ok := sluice.PerDay(100).WithAligned().Calendar(); ok {
+		t.Errorf("a limit without a calendar has %v", got)
+	}
+	c.From = 1
+	if first, unsaid := sluice.PerCalendar(100, c), sluice.PerCalendar(100, sluice.Calendar{Unit: c.Unit, Zone: c.Zone}); first != unsaid {
+		t.Errorf("equal calendars give %#v and %#v", first, unsaid)
+	}
+}
+
+// limits generates every legal limit without a name, but for the calendars of zones that have done nothing odd.
 var limits = rapid.Custom(func(t *rapid.T) sluice.Limit {
+	if rapid.IntRange(0, 5).Draw(t, "rule") == 0 {
+		return sluice.PerCalendar(rapid.Int64Range(1, sluice.MaxCount).Draw(t, "count"), drawCalendar(t))
+	}
 	unit := rapid.SampledFrom([]time.Duration{time.Millisecond, time.Second, time.Minute, time.Hour, day}).Draw(t, "unit")
 	l := sluice.Per(
 		rapid.Int64Range(1, sluice.MaxCount).Draw(t, "count"),
@@ -163,7 +258,10 @@ func TestParseLimitInvertsString(t *testing.T) {
 }
 
 func FuzzParseLimit(f *testing.F) {
-	for _, s := range []string{"100/minute", "10/s burst 20", "1000/day fixed-window aligned", "10/fortnight", "5/0x10s", "1/\x00"} {
+	for _, s := range []string{
+		"100/minute", "10/s burst 20", "1000/day fixed-window aligned", "10/fortnight", "5/0x10s", "1/\x00", "9/month calendar UTC from day 15",
+		"9/week calendar Europe/Berlin from sunday",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -21,6 +21,10 @@ func New(store Store, policy Policy) (*Limiter, error) {
 		return nil, fmt.Errorf("policy %s: %w", quoteShort(policy.Name), err)
 	}
 	policy.Limits = slices.Clone(policy.Limits)
+	if policy.Penalty != nil {
+		penalty := *policy.Penalty
+		policy.Penalty = &penalty
+	}
 	return &Limiter{store: store, policy: &policy}, nil
 }
 
@@ -36,24 +40,25 @@ func (l *Limiter) Policy() Policy {
 // limit holds, as it may after a limit was lowered. The error is an [*InvalidError] for a key or cost that is not legal,
 // else it comes from the store: see [ErrNotSent] and [ErrUncertain].
 func (l *Limiter) Check(ctx context.Context, key string, cost int64) (Decision, error) {
-	return l.ask(ctx, key, cost, false)
+	return l.ask(ctx, Request{Key: key, Cost: cost})
 }
 
 // Peek says what a check of cost 1 would be answered now, and takes nothing.
 func (l *Limiter) Peek(ctx context.Context, key string) (Decision, error) {
-	return l.ask(ctx, key, 1, true)
+	return l.ask(ctx, Request{Key: key, Cost: 1, Peek: true})
 }
 
 // PeekCost says what a check of that cost would be answered now, and takes nothing.
 func (l *Limiter) PeekCost(ctx context.Context, key string, cost int64) (Decision, error) {
-	return l.ask(ctx, key, cost, true)
+	return l.ask(ctx, Request{Key: key, Cost: cost, Peek: true})
 }
 
-func (l *Limiter) ask(ctx context.Context, key string, cost int64, peek bool) (d Decision, err error) {
-	if err = validate(key, cost); err != nil {
+func (l *Limiter) ask(ctx context.Context, req Request) (d Decision, err error) {
+	if err = validate(req.Key, req.Cost); err != nil {
 		return d, err
 	}
-	return l.store.Check(ctx, Request{Policy: l.policy, Key: key, Cost: cost, Peek: peek})
+	req.Policy = l.policy
+	return l.store.Check(ctx, req)
 }
 
 // Ask is one check of several.
@@ -84,12 +89,12 @@ func (l *Limiter) CheckAll(ctx context.Context, asks []Ask) []Result {
 	return results
 }
 
-// Reset forgets what a key has used, of all limits of the policy.
+// Reset forgets what a key has used, of all limits of the policy. A block, a penalty and an override stay.
 func (l *Limiter) Reset(ctx context.Context, key string) error {
 	if err := ValidateKey(key); err != nil {
 		return err
 	}
-	return l.store.Reset(ctx, l.policy.Name, key)
+	return l.store.Reset(ctx, l.policy, key)
 }
 
 func validate(key string, cost int64) error {

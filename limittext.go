@@ -2,12 +2,13 @@ package sluice
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// The text form of a limit: COUNT/PERIOD [burst N] [ALGORITHM [aligned]].
+// The text form of a limit: COUNT/PERIOD [burst N] [ALGORITHM [aligned]], or COUNT/UNIT calendar ZONE [from DAY].
 
 const day = 24 * time.Hour
 
@@ -34,12 +35,20 @@ var periodNames = map[time.Duration]string{
 // ParseLimit reads a limit from its text form:
 //
 //	COUNT/PERIOD [burst N] [ALGORITHM [aligned]]
+//	COUNT/UNIT calendar ZONE [from DAY]
 //
-// as in "100/minute", "5/30s", "10/s burst 20" and "1000/day fixed-window aligned". PERIOD is an optional whole number
-// and a unit: ms, s, m (minute), h, d (day, 24 hours) or w (week), or their English names. ALGORITHM is sliding-window,
-// token-bucket, fixed-window or sliding-counter; without it the limit is a token bucket where a burst is given, else a
-// sliding window. The burst of a token bucket is its count unless said. For every legal limit without a name,
-// ParseLimit(l.String()) is l. The error is an [*InvalidError] that says what is wrong, where, and what would be right.
+// as in "100/minute", "5/30s", "10/s burst 20", "1000/day fixed-window aligned" and "10000/month calendar Europe/Berlin".
+//
+// PERIOD is an optional whole number and a unit: ms, s, m (minute), h, d (day, 24 hours) or w (week), or their English
+// names. ALGORITHM is sliding-window, token-bucket, fixed-window or sliding-counter; without it the limit is a token
+// bucket where a burst is given, else a sliding window. The burst of a token bucket is its count unless said.
+//
+// Of a [Calendar], UNIT is hour, day, week, month or year, and ZONE a name of the IANA time zone database or UTC. A week
+// may begin "from monday" to "from sunday", a month "from day 1" to "from day 31", where "day" may be left out. The word
+// fixed-window may stand before "calendar"; no other algorithm can.
+//
+// For every legal limit without a name, ParseLimit(l.String()) is l. The error is an [*InvalidError] that says what is
+// wrong, where, and what would be right.
 func ParseLimit(text string) (Limit, error) {
 	l, problem := parseLimit(text)
 	if problem != "" {
@@ -63,10 +72,17 @@ func parseLimit(text string) (l Limit, problem string) {
 	if l.count, problem = parseCount("count", count); problem != "" {
 		return l, problem
 	}
+	words = words[1:]
+	if n := slices.Index(words, "calendar"); n >= 0 {
+		if n > 1 || n == 1 && words[0] != FixedWindow.String() {
+			return l, fmt.Sprintf(`"calendar" goes with fixed-window only, not with %s; the order is COUNT/UNIT calendar ZONE [from DAY]`,
+				quoteShort(strings.Join(words[:n], " ")))
+		}
+		return parseCalendar(l.count, period, words[n+1:])
+	}
 	if l.period, problem = parsePeriod(period); problem != "" {
 		return l, problem
 	}
-	words = words[1:]
 
 	burst := int64(0)
 	if len(words) > 0 && words[0] == "burst" {
@@ -106,6 +122,58 @@ func parseLimit(text string) (l Limit, problem string) {
 	return l, ""
 }
 
+// parseCalendar reads the unit of a count, and what stands after "calendar".
+func parseCalendar(count int64, unit string, words []string) (l Limit, problem string) {
+	var c Calendar
+	for u := Hour; u.legal(); u++ {
+		if slices.Contains(calendarUnits[u].spellings, unit) {
+			c.Unit = u
+		}
+	}
+	switch {
+	case c.Unit == 0:
+		return l, fmt.Sprintf("%s is no unit of a calendar; it must be one of hour, day, week, month and year, without a number",
+			quoteShort(unit))
+	case len(words) == 0 || words[0] == "from":
+		return l, `"calendar" needs a time zone after it, as in "calendar Europe/Berlin" or "calendar UTC"`
+	}
+	c.Zone, words = words[0], words[1:]
+	if len(words) > 0 && words[0] == "from" {
+		if c.From, words, problem = parseFrom(c.Unit, words[1:]); problem != "" {
+			return l, problem
+		}
+	}
+	if len(words) > 0 {
+		return l, fmt.Sprintf("%s is one word too many; the order is COUNT/UNIT calendar ZONE [from DAY]", quoteShort(words[0]))
+	}
+	return PerCalendar(count, c), ""
+}
+
+// parseFrom reads the day that stands after "from", and returns the words after it.
+func parseFrom(unit CalendarUnit, words []string) (from int, rest []string, problem string) {
+	said := quoteShort(strings.Join(words, " "))
+	switch unit {
+	case Week:
+		for from = 1; from <= 7; from++ {
+			if len(words) > 0 && words[0] == weekdayName(from) {
+				return from, words[1:], ""
+			}
+		}
+		return 0, nil, fmt.Sprintf(`a week begins "from monday" to "from sunday"; %s is none of these days`, said)
+	case Month:
+		if len(words) > 0 && words[0] == "day" {
+			words = words[1:]
+		}
+		for from = 1; from <= 31; from++ {
+			if len(words) > 0 && words[0] == strconv.Itoa(from) {
+				return from, words[1:], ""
+			}
+		}
+		return 0, nil, fmt.Sprintf(`a month begins "from day 1" to "from day 31"; %s is none of these days`, said)
+	}
+	return 0, nil, fmt.Sprintf(`"from" goes with a week or a month, not with a calendar %s`, unit)
+}
+
 func parseCount(what, s string) (n int64, problem string) {
 	for _, c := range []byte(s) {
 		if c < '0' || c > '9' {
@@ -143,7 +211,8 @@ func parsePeriod(s string) (period time.Duration, problem string) {
 	case "":
 		return 0, fmt.Sprintf(`the period %s has no unit; write one of ms, s, m, h, d, w, as in "30s" or "minute"`, quoteShort(s))
 	case "mo", "month", "months", "y", "year", "years":
-		return 0, fmt.Sprintf(`%s has no fixed length; write days, as in "30d" or "365d"`, quoteShort(unit))
+		return 0, fmt.Sprintf(`%s has no fixed length; write days, as in "30d" or "365d", or by whose calendar, as in "month calendar Europe/Berlin"`,
+			quoteShort(unit))
 	}
 	return 0, fmt.Sprintf(`the period's unit %s is unknown; it must be one of ms, s (second), m (minute), h (hour), d (day), w (week)`, quoteShort(unit))
 }
