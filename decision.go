@@ -68,7 +68,7 @@ func (p ErrorPolicy) String() string {
 // Decision is the answer to a check. A refusal is a decision and not an error. It is a value of its own: nothing that
 // it returns is shared with later decisions.
 type Decision struct {
-	// Allowed says whether all limits of the policy had room. Where it is true the cost was charged to all of them,
+	// Allowed says whether all limits of the policy had room and no block bars the key. Where it is true the cost was charged to all of them,
 	// unless it was a peek; where it is false nothing was charged to any.
 	Allowed bool
 	// Source says who decided.
@@ -79,16 +79,23 @@ type Decision struct {
 	// Remaining is how many more checks of cost 1 would be allowed at this instant: the least over the limits.
 	Remaining int64
 	// RetryAfter is, after a refusal, the time until the same check would be allowed if nobody else asks: it is
-	// refused one microsecond earlier. It is the greatest over the limits, [Never] where the cost can never fit, and 0
-	// when allowed.
+	// refused one microsecond earlier. It is the greatest over the limits and a block, [Never] where the cost can never
+	// fit, and 0 when allowed.
 	RetryAfter time.Duration
-	// ResetAfter is the time until all limits read as if the key had never been seen, if nobody asks: the greatest
-	// over the limits.
+	// ResetAfter is the time until all limits read as if the key had never been seen and no block bars it, if nobody
+	// asks: the greatest over the limits and a block.
 	ResetAfter time.Duration
 
 	policy   *Policy
 	outcomes [inlineOutcomes]outcome
-	more     *[MaxLimits - inlineOutcomes]outcome
+	more     *more
+}
+
+// more is what few decisions have.
+type more struct {
+	outcomes [MaxLimits - inlineOutcomes]outcome
+	block    Block
+	barred   bool
 }
 
 // inlineOutcomes is how many limits a decision carries without allocating.
@@ -136,11 +143,31 @@ func (d *Decision) Add(o Outcome) {
 		d.outcomes[d.count] = outcome{o.Remaining, o.RetryAfter, o.ResetAfter}
 	} else {
 		if d.more == nil {
-			d.more = new([MaxLimits - inlineOutcomes]outcome)
+			d.more = new(more)
 		}
-		d.more[d.count-inlineOutcomes] = outcome{o.Remaining, o.RetryAfter, o.ResetAfter}
+		d.more.outcomes[d.count-inlineOutcomes] = outcome{o.Remaining, o.RetryAfter, o.ResetAfter}
 	}
 	d.count++
+}
+
+// Bar joins a block that bars the key for a time yet. It is for stores, which call it after the last [Decision.Add], or
+// without one.
+func (d *Decision) Bar(b Block, left time.Duration) {
+	if d.more == nil {
+		d.more = new(more)
+	}
+	d.more.block, d.more.barred = b, true
+	d.Allowed, d.Remaining = false, 0
+	d.RetryAfter, d.ResetAfter = max(d.RetryAfter, left), max(d.ResetAfter, left)
+}
+
+// Blocked returns the block that bars the key, and whether there is one. It is a reason of its own: the limits may have
+// room.
+func (d Decision) Blocked() (b Block, barred bool) {
+	if d.more == nil {
+		return b, false
+	}
+	return d.more.block, d.more.barred
 }
 
 // Limits returns what each limit of the policy said, in the policy's order. It is empty where the source is
@@ -168,13 +195,22 @@ func (d Decision) DeniedBy() []string {
 // Equal reports whether two decisions agree in every field and in what every limit said.
 func (d Decision) Equal(e Decision) bool {
 	return d.Allowed == e.Allowed && d.Source == e.Source && d.Cost == e.Cost && d.Remaining == e.Remaining &&
-		d.RetryAfter == e.RetryAfter && d.ResetAfter == e.ResetAfter && slices.Equal(d.Limits(), e.Limits())
+		d.RetryAfter == e.RetryAfter && d.ResetAfter == e.ResetAfter && slices.Equal(d.Limits(), e.Limits()) && d.sameBlock(e)
+}
+
+func (d Decision) sameBlock(e Decision) bool {
+	b, barred := d.Blocked()
+	c, also := e.Blocked()
+	return barred == also && b == c
 }
 
 // String returns the decision as one line for people, such as "refused by day: retry in 3h0m0s, remaining 0".
 func (d Decision) String() string {
 	if d.Allowed {
 		return fmt.Sprintf("allowed: remaining %d, reset in %s", d.Remaining, d.ResetAfter)
+	}
+	if b, barred := d.Blocked(); barred {
+		return fmt.Sprintf("blocked (%s): retry in %s", b.Reason, d.RetryAfter)
 	}
 	if d.RetryAfter == Never {
 		return fmt.Sprintf("refused by %v: a cost of %d can never fit, remaining %d", d.DeniedBy(), d.Cost, d.Remaining)
@@ -186,5 +222,5 @@ func (d *Decision) outcome(i int) outcome {
 	if i < inlineOutcomes {
 		return d.outcomes[i]
 	}
-	return d.more[i-inlineOutcomes]
+	return d.more.outcomes[i-inlineOutcomes]
 }

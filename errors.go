@@ -17,8 +17,12 @@ var (
 	ErrUncertain = errors.New("sent to the store and not answered, may have been charged")
 	// ErrForeignState is wrapped by errors of checks whose key has a state that this store did not write: another program
 	// uses its place, or a later version did. Nothing was charged, and only this key is concerned; [Limiter.Reset]
-	// deletes what is there.
+	// deletes what is there in the place of counters, an [Amendment] with Unbar and Unexcept what is there in the place
+	// of a standing.
 	ErrForeignState = errors.New("the stored state of this key is not one that Sluice writes")
+	// ErrStale is wrapped by errors of checks that came to be decided after the instant that [Request].Before allows.
+	// Nothing was charged.
+	ErrStale = errors.New("too late to be decided by what is known of the policy, nothing charged")
 	// ErrNever is wrapped by the error of [Limiter.Wait] for a cost that can never fit.
 	ErrNever = errors.New("the cost can never fit")
 )

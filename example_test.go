@@ -94,6 +94,69 @@ func ExampleLimiter_Peek() {
 	// Output: true false true
 }
 
+func ExamplePenalty() {
+	store, _ := memstore.New(memstore.Config{})
+	login, err := sluice.New(store, sluice.Policy{
+		Name:    "login",
+		Limits:  []sluice.Limit{sluice.PerHour(2)},
+		Penalty: &sluice.Penalty{After: 3, Within: time.Minute, For: 15 * time.Minute, Max: 24 * time.Hour},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 6 {
+		d, _ := login.Check(context.Background(), "alice", 1)
+		block, barred := d.Blocked()
+		fmt.Printf("%t %v %t %q\n", d.Allowed, d.DeniedBy(), barred, block.Reason)
+	}
+	// Output:
+	// true [] false ""
+	// true [] false ""
+	// false [hour] false ""
+	// false [hour] false ""
+	// false [hour] true "penalty"
+	// false [hour] true "penalty"
+}
+
+func ExampleLimiter_Block() {
+	store, _ := memstore.New(memstore.Config{})
+	api, _ := sluice.New(store, sluice.Policy{Name: "api", Limits: []sluice.Limit{sluice.PerHour(100)}})
+	ctx := context.Background()
+	if err := api.Block(ctx, "alice", 15*time.Minute, "abuse"); err != nil {
+		log.Fatal(err)
+	}
+	d, _ := api.Check(ctx, "alice", 1)
+	block, _ := d.Blocked()
+	fmt.Println(d.Allowed, d.DeniedBy(), block.Reason, d.RetryAfter.Round(time.Minute))
+
+	if err := api.Unblock(ctx, "alice"); err != nil {
+		log.Fatal(err)
+	}
+	d, _ = api.Check(ctx, "alice", 1)
+	fmt.Println(d.Allowed, d.Remaining)
+	// Output:
+	// false [] abuse 15m0s
+	// true 99
+}
+
+func ExampleLimiter_Override() {
+	store, _ := memstore.New(memstore.Config{})
+	api, _ := sluice.New(store, sluice.Policy{Name: "api", Limits: []sluice.Limit{sluice.PerHour(2)}})
+	ctx := context.Background()
+	api.Check(ctx, "alice", 2)
+	if err := api.Override(ctx, "alice", []sluice.Limit{sluice.PerHour(50)}, 0); err != nil {
+		log.Fatal(err)
+	}
+	d, _ := api.Check(ctx, "alice", 1) // what she has used stays used
+	fmt.Println(d.Allowed, d.Remaining)
+
+	standing, _ := api.Standing(ctx, "alice")
+	fmt.Println(standing.Override.Limits, standing.Override.Until)
+	// Output:
+	// true 47
+	// [50/hour] 0
+}
+
 func ExampleObserve() {
 	inner, _ := memstore.New(memstore.Config{})
 	store := sluice.Observe(inner, func(_ context.Context, o sluice.Observation) {

@@ -16,6 +16,11 @@ type Policy struct {
 	Name string
 	// Limits are 1 to [MaxLimits] limits with different names.
 	Limits []Limit
+	// Penalty bars a key that is refused too often; nil bars nobody.
+	Penalty *Penalty
+	// ResetAt is when the counters of all keys were forgotten at once, by the store's clock: what was counted under an
+	// earlier ResetAt means nothing. 0 is never. Blocks, penalties and overrides are not concerned.
+	ResetAt Tick
 }
 
 // inlinePrefix marks the names of policies made by [InlinePolicy]; no other policy can have such a name.
@@ -44,19 +49,42 @@ func (p Policy) Validate() error {
 		}
 		fault(field, "%s must be a letter or digit of a-z and 0-9, followed by up to 62 of a-z, 0-9, '.', '_' and '-'", quoteShort(name))
 	}
-	if len(p.Limits) == 0 {
+	if err := validateLimits(p.Limits); err != nil {
+		faults = append(faults, err)
+	}
+	if p.Penalty != nil {
+		if err := p.Penalty.Validate(); err != nil {
+			for _, f := range err.(interface{ Unwrap() []error }).Unwrap() {
+				f := f.(*InvalidError)
+				fault("penalty."+f.Field, "%s", f.Problem)
+			}
+		}
+	}
+	if p.ResetAt < 0 {
+		fault("reset_at", "it is %d, before 1970; it must be an instant of the store's clock, or 0", p.ResetAt)
+	}
+	return joinFaults(faults)
+}
+
+// validateLimits reports everything that is wrong with the limits of a policy or an override.
+func validateLimits(limits []Limit) error {
+	var faults []error
+	fault := func(field, format string, args ...any) {
+		faults = append(faults, &InvalidError{Field: field, Problem: fmt.Sprintf(format, args...)})
+	}
+	if len(limits) == 0 {
 		fault("limits", `there is none; give at least one, such as "100/minute"`)
 	}
-	if len(p.Limits) > MaxLimits {
-		fault("limits", "there are %d; at most %d can be charged together", len(p.Limits), MaxLimits)
+	if len(limits) > MaxLimits {
+		fault("limits", "there are %d; at most %d can be charged together", len(limits), MaxLimits)
 	}
-	for i, l := range p.Limits {
+	for i, l := range limits {
 		field := fmt.Sprintf("limits[%d]", i)
 		if err := l.Validate(); err != nil {
 			fault(field, "%s", err.(*InvalidError).Problem)
 			continue
 		}
-		same := slices.IndexFunc(p.Limits[:i], func(m Limit) bool { return m.Name() == l.Name() })
+		same := slices.IndexFunc(limits[:i], func(m Limit) bool { return m.Name() == l.Name() })
 		if same >= 0 {
 			fault(field, "its name %q is also that of limits[%d]; a name must be unique in its policy: give one of them another", l.Name(), same)
 		}

@@ -16,6 +16,11 @@ type Request struct {
 	Cost int64
 	// Peek asks what the answer would be and takes nothing.
 	Peek bool
+	// Uncounted says that a refusal does not count towards the policy's penalty.
+	Uncounted bool
+	// Before is an instant of the store's clock from which on the request must not be decided any more, because what it
+	// says of the policy may be out of date by then: it fails with [ErrStale], and nothing is charged. 0 is none.
+	Before Tick
 	// At is the instant to decide at, where it is not 0, in place of the store's own clock. Tests and simulations set
 	// it. A store keeps what was written at such an instant for an hour longer than it means something, because its
 	// own clock runs on while that of a simulation stands still.
@@ -41,6 +46,14 @@ type Store interface {
 	// CheckAll decides several requests, one after the other in their order as far as they are for one key, each for
 	// itself: one that is refused or that fails stops no other. Results are in the order of the requests.
 	CheckAll(ctx context.Context, reqs []Request) []Result
-	// Reset forgets what a key has used of all limits of a policy. A key that is not known is no error.
-	Reset(ctx context.Context, policy, key string) error
+	// Reset forgets what a key has used of all limits of a policy, of which only Name and ResetAt are looked at. Its
+	// standing stays. A key that is not known is no error.
+	Reset(ctx context.Context, policy *Policy, key string) error
+	// Amend changes the standing of a key in one step, and returns what it is then. The amendment is valid; one without
+	// changes only looks.
+	Amend(ctx context.Context, a Amendment) (Standing, error)
+	// List returns a page of the keys of a policy that have a block or an override, in no order that means anything. Its
+	// cost does not grow with the number of keys that have neither. A block that a penalty has just begun may be missing
+	// for a moment.
+	List(ctx context.Context, l List) (Page, error)
 }

@@ -20,8 +20,8 @@ func (l *Limiter) Wait(ctx context.Context, key string, cost int64) error {
 		return err
 	}
 	defer leave()
-	for {
-		d, err := l.Check(ctx, key, cost)
+	for asked := false; ; asked = true {
+		d, err := l.ask(ctx, Request{Key: key, Cost: cost, Uncounted: asked})
 		if err != nil {
 			return err
 		}

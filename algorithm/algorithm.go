@@ -79,6 +79,8 @@ func (s *state) take(l *sluice.Limit, now, units int64) {
 		s.at = now
 		if l.Aligned() || l.Algorithm() == sluice.SlidingCounter {
 			s.at = now - now%period(l)
+		} else if calendar, ok := l.Calendar(); ok {
+			s.at = calendarStart(l, calendar, now)
 		}
 	}
 	s.used += units
@@ -114,7 +116,9 @@ func (s *state) retryAt(l *sluice.Limit, cost int64) int64 {
 // sameRule reports whether a state that was written under the old limit means the same under the new one. What a limit
 // holds is no part of it, because a state says what was taken and not what is left; a bucket's count is, as its pace.
 func sameRule(old, l *sluice.Limit) bool {
-	return old.Algorithm() == l.Algorithm() && old.Aligned() == l.Aligned() && old.Period() == l.Period() &&
+	_, wasCalendar := old.Calendar()
+	_, isCalendar := l.Calendar()
+	return old.Algorithm() == l.Algorithm() && old.Aligned() == l.Aligned() && wasCalendar == isCalendar && old.Period() == l.Period() &&
 		(l.Algorithm() != sluice.TokenBucket || old.Count() == l.Count())
 }
 

@@ -31,6 +31,14 @@ func (r *Record) Decide(req *sluice.Request, now sluice.Tick, d *sluice.Decision
 	return r.decide(req, int64(now), looks[:len(req.Policy.Limits)], d)
 }
 
+// ResetAt returns the ResetAt of the policy that wrote the record, 0 where none has.
+func (r *Record) ResetAt() sluice.Tick {
+	if r.policy == nil {
+		return 0
+	}
+	return r.policy.ResetAt
+}
+
 func (r *Record) decide(req *sluice.Request, now int64, looks []look, d *sluice.Decision) (written bool) {
 	limits := req.Policy.Limits
 	replaced := false
@@ -90,8 +98,11 @@ func (r *Record) read(looks []look) {
 }
 
 // carry finds the states of a policy's limits by their names among those that another has written. It reports whether any
-// had to be replaced, because it was written under another rule.
+// had to be replaced, because it was written under another rule. What was written under another ResetAt means nothing.
 func (r *Record) carry(p *sluice.Policy, now int64, looks []look) (replaced bool) {
+	if r.policy.ResetAt != p.ResetAt {
+		return false
+	}
 	for i := range p.Limits {
 		for j := range r.policy.Limits {
 			l, old := &p.Limits[i], &r.policy.Limits[j]

@@ -31,8 +31,8 @@ func (s *suite) testBatches(t rapid.TB) {
 // drawTwoVersions returns a scene whose limits can change.
 func drawTwoVersions(t *rapid.T) sequence {
 	d := rapidDice{t}
-	limits := drawLimits(d)
-	return sequence{versions: [][]sluice.Limit{limits, drawChanged(d, limits)}, keys: drawKeys(d), start: drawDate(d)}
+	v := drawVersion(d)
+	return sequence{versions: []version{v, drawChangedVersion(d, v)}, keys: drawKeys(d), start: drawDate(d)}
 }
 
 // playTogether sends what several players ask in one call. Within it clocks only go forward by small steps: nothing

@@ -74,6 +74,9 @@ func (all admissions) withinFixed(l sluice.Limit) error {
 			start -= start % period
 		}
 		end = start + period
+		if c, ok := l.Calendar(); ok {
+			start, end = c.Window(start)
+		}
 		if err := all[i:].sumBefore(l, start, end); err != nil {
 			return err
 		}
@@ -136,7 +139,7 @@ func (s *suite) testBound(t rapid.TB) {
 // drawGreedy returns a sequence of checks that want as much as there is, of one key.
 func drawGreedy(t *rapid.T) sequence {
 	d := rapidDice{t}
-	s := sequence{versions: [][]sluice.Limit{drawLimits(d)}, keys: []string{"key"}, start: drawDate(d), steady: true}
+	s := sequence{versions: []version{drawVersion(d)}, keys: []string{"key"}, start: drawDate(d), steady: true}
 	for range 20 + d.roll(30) {
 		c := pick(d, cost{kind: costUnits, n: 1}, cost{kind: costRemaining}, cost{kind: costHalf}, cost{kind: costUnits, n: 3})
 		m := move{kind: pick(d, moveStay, moveRetry, movePart, moveRetry, moveEdge, movePeriod), n: d.roll(64), off: d.roll(3) - 1}

@@ -45,7 +45,7 @@ func drawCrowded(t *rapid.T) sequence {
 	if d.roll(3) == 2 {
 		limits = append(limits, drawLimit(d, "other"))
 	}
-	return sequence{versions: [][]sluice.Limit{limits}, keys: []string{"key"}, start: drawDate(d), steady: d.roll(2) == 0}
+	return sequence{versions: []version{{limits: limits}}, keys: []string{"key"}, start: drawDate(d), steady: d.roll(2) == 0}
 }
 
 func drawWave(t *rapid.T) wave {

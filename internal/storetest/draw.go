@@ -44,7 +44,9 @@ func drawPeriod(d dice) time.Duration {
 
 // drawRule gives a limit one of the algorithms.
 func drawRule(d dice, l sluice.Limit) sluice.Limit {
-	switch d.roll(5) {
+	switch d.roll(6) {
+	case 5:
+		return sluice.PerCalendar(l.Count(), drawCalendar(d))
 	case 0:
 		return l.WithAlgorithm(sluice.SlidingWindow)
 	case 1:
@@ -55,6 +57,20 @@ func drawRule(d dice, l sluice.Limit) sluice.Limit {
 		return l.WithAlgorithm(sluice.SlidingCounter)
 	}
 	return l.WithAligned()
+}
+
+func drawCalendar(d dice) sluice.Calendar {
+	c := sluice.Calendar{
+		Unit: pick(d, sluice.Day, sluice.Hour, sluice.Week, sluice.Month, sluice.Year),
+		Zone: pick(d, "UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Kathmandu"),
+	}
+	switch from := d.roll(31); c.Unit {
+	case sluice.Week:
+		c.From = 1 + from%7
+	case sluice.Month:
+		c.From = 1 + from
+	}
+	return c
 }
 
 func drawBurst(d dice, count int64) int64 {
@@ -114,6 +130,9 @@ func drawChanged(d dice, limits []sluice.Limit) []sluice.Limit {
 // sameRule returns a limit of the same algorithm with another count and period.
 func sameRule(l sluice.Limit, count int64, period time.Duration) sluice.Limit {
 	other := sluice.Per(count, period)
+	if c, ok := l.Calendar(); ok {
+		return sluice.PerCalendar(count, c)
+	}
 	switch {
 	case l.Algorithm() == sluice.TokenBucket:
 		return other.WithBurst(l.Burst())
@@ -172,4 +191,68 @@ func drawDate(d dice) sluice.Tick {
 		lastInstant-year,
 	)
 	return date + sluice.Tick(d.roll(1_000_000))
+}
+
+// drawVersion returns a policy's limits, and in every second case a penalty.
+func drawVersion(d dice) version {
+	v := version{limits: drawLimits(d)}
+	if p := drawPenalty(d); d.roll(2) == 1 {
+		v.penalty = p
+	}
+	return v
+}
+
+// drawChangedVersion returns a version that differs from another in its limits, its penalty or both.
+func drawChangedVersion(d dice, v version) version {
+	changed := version{limits: drawChanged(d, v.limits), penalty: v.penalty}
+	p := drawPenalty(d)
+	switch d.roll(4) {
+	case 1:
+		changed.limits = v.limits
+		changed.penalty = p
+	case 2:
+		changed.penalty = p
+	case 3:
+		changed.penalty = nil
+	}
+	return changed
+}
+
+// drawPenalty returns a penalty whose refusals a store keeps exactly.
+func drawPenalty(d dice) *sluice.Penalty {
+	p := &sluice.Penalty{
+		After:  pick[int64](d, 1, 2, 2, 3, 3, 4, 5, 10, 64),
+		Within: drawPeriod(d),
+		For:    drawPeriod(d),
+	}
+	switch d.roll(4) {
+	case 1, 2:
+		p.Max = min(p.For*time.Duration(pick(d, 1, 2, 3, 4, 8, 100)), sluice.MaxPeriod)
+	case 3:
+		p.Max = sluice.MaxPeriod
+	}
+	return p
+}
+
+// drawAmend returns what bars a key or gives it limits of its own.
+func drawAmend(d dice, kind stepKind) amend {
+	a := amend{
+		until: pick(d, untilOn, untilOn, untilOn, untilThen, untilThen, untilNever, untilNever, untilNext, untilNow, untilPast, untilFar),
+		lasts: drawPeriod(d),
+	}
+	if d.roll(8) == 7 {
+		a.lasts += 123 * time.Microsecond
+	}
+	a.lasts = min(a.lasts, sluice.MaxPeriod)
+	if kind == stepExcept {
+		a.limits = drawLimits(d)
+		for i, l := range a.limits {
+			if _, calendar := l.Calendar(); calendar { // no limit of one key has one
+				a.limits[i] = sluice.PerDay(l.Count()).WithAligned().WithName(l.Name())
+			}
+		}
+	} else {
+		a.reason = pick(d, "abuse", "", "Ünïcödé \x00\n|{}\"", strings.Repeat("x", sluice.MaxReasonBytes))
+	}
+	return a
 }

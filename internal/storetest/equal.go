@@ -21,9 +21,9 @@ const (
 	stepsPerScene      = 60
 )
 
-// Equal asks two or more stores the same n generated checks, instants injected, and fails where two decisions differ in
-// any field: promise 6. Equal seeds make equal checks. Where n is 0 it is what [ChecksVariable] says, or 100,000. The
-// checks are those of [Run]'s sequences, and many sequences share a call to keep it fast.
+// Equal asks two or more stores the same n generated checks, instants injected, and fails where two decisions or two
+// standings differ in any field: promise 6. Equal seeds make equal checks. Where n is 0 it is what [ChecksVariable]
+// says, or 100,000. The checks are those of [Run]'s sequences, and many sequences share a call to keep it fast.
 func Equal(t testing.TB, n int, seed uint64, stores map[string]Harness) {
 	t.Helper()
 	if n == 0 {
@@ -76,7 +76,7 @@ func (e *comparison) round() {
 			sc = newScene(drawSequence(e.dice, stepsPerScene), e.policyName())
 			e.scenes[i], e.trails[i] = sc, nil
 		}
-		for _, req := range e.next(sc) {
+		for _, req := range e.next(i) {
 			reqs, whose = append(reqs, req), append(whose, i)
 		}
 	}
@@ -86,8 +86,9 @@ func (e *comparison) round() {
 	}
 }
 
-// next takes a scene's next step and returns what it asks.
-func (e *comparison) next(sc *scene) []sluice.Request {
+// next takes the next step of scene number i and returns what it asks.
+func (e *comparison) next(i int) []sluice.Request {
+	sc := e.scenes[i]
 	st := sc.steps[0]
 	sc.steps = sc.steps[1:]
 	key := st.asks[0].key % len(sc.keys)
@@ -102,11 +103,16 @@ func (e *comparison) next(sc *scene) []sluice.Request {
 		e.each(func(h Harness) error {
 			ctx, cancel := call()
 			defer cancel()
-			return h.Store().Reset(ctx, sc.policy().Name, sc.keys[key])
+			return h.Store().Reset(ctx, sc.policy(), sc.keys[key])
 		})
-		sc.last[key] = sighting{}
+		sc.last[key] = sighting{standing: sc.last[key].standing}
 	case stepChange:
 		sc.version = st.version % len(sc.policies)
+	case stepResetAll:
+		sc.resetAll()
+	case stepBar, stepUnbar, stepExcept, stepUnexcept, stepStanding:
+		e.amend(i, sc.amendment(st, key))
+		return nil
 	}
 	var reqs []sluice.Request
 	for _, a := range st.asks {
@@ -122,16 +128,42 @@ func (e *comparison) leave(sc *scene) {
 	}
 	for k := range sc.keys {
 		e.forget(sc, k)
+		e.each(func(h Harness) error {
+			ctx, cancel := call()
+			defer cancel()
+			return h.ForgetStanding(ctx, sc.policy().Name, sc.keys[k])
+		})
 	}
+}
+
+// amend changes or looks at the standing of a key of scene number i in all stores, and compares what it is then.
+func (e *comparison) amend(i int, a sluice.Amendment) {
+	var all []sluice.Standing
+	e.each(func(h Harness) error {
+		ctx, cancel := call()
+		defer cancel()
+		st, err := h.Store().Amend(ctx, a)
+		all = append(all, st)
+		return err
+	})
+	e.trails[i].addAmendment(a, all[0])
+	for j, name := range e.names {
+		if !sameStanding(all[j], all[0]) {
+			e.t.Errorf("seed %d, check %d: two standings of one key\n%s: %s\n%s: %s\n%s", e.seed, e.checks,
+				e.names[0], describeStanding(all[0]), name, describeStanding(all[j]), e.trails[i])
+		}
+	}
+	sc := e.scenes[i]
+	sc.last[slices.Index(sc.keys, a.Key)].standing = all[0]
 }
 
 func (e *comparison) forget(sc *scene, key int) {
 	e.each(func(h Harness) error {
 		ctx, cancel := call()
 		defer cancel()
-		return h.Forget(ctx, sc.policy().Name, sc.keys[key])
+		return h.Forget(ctx, sc.policy(), sc.keys[key])
 	})
-	sc.last[key] = sighting{}
+	sc.last[key] = sighting{standing: sc.last[key].standing}
 }
 
 // each does the same to every store.

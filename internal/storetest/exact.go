@@ -21,15 +21,19 @@ func (p *player) showRetryAfter(a ask) {
 		return
 	}
 	p.refused++
+	req.Uncounted = true // no penalty begins
 	at := p.now + ticks(refused.RetryAfter)
 	switch {
 	case refused.RetryAfter == sluice.Never:
-		if req.Cost <= p.capacity() {
-			p.fatalf("promise 3: a cost of %d that fits into %d can never fit", req.Cost, p.capacity())
+		if most := capacityOf(refused); req.Cost <= most {
+			p.fatalf("promise 3: a cost of %d that fits into %d can never fit", req.Cost, most)
 		}
 		return
 	case refused.RetryAfter >= sluice.MaxWait || at > lastInstant:
 		return
+	}
+	if o := p.model.Look(p.id(a.key%len(p.keys)), p.now).Override; o != nil && o.Until != 0 && o.Until <= at {
+		return // by then other limits hold
 	}
 	p.moveTo(at-1, false)
 	req.At = p.now
@@ -71,7 +75,7 @@ func (p *player) showRemaining(key int) {
 
 // showNothingTaken: after a refusal all reads as before it.
 func (p *player) showNothingTaken(key int) {
-	look := sluice.Request{Policy: p.policy(), Key: p.keys[key], Cost: 1, Peek: true, At: p.now}
+	look := sluice.Request{Policy: p.policy(), Key: p.keys[key], Cost: 1, Peek: true, Uncounted: true, At: p.now}
 	if !p.certain(look) {
 		return
 	}
@@ -87,4 +91,13 @@ func (p *player) showNothingTaken(key int) {
 	if after := p.check(look); !after.Equal(before) {
 		p.fatalf("promise 2: before a refusal: %s; after it: %s", before, after)
 	}
+}
+
+// capacityOf returns the greatest cost that the limits that a decision speaks of can ever allow together.
+func capacityOf(d sluice.Decision) int64 {
+	least := int64(sluice.MaxCount)
+	for _, l := range d.Limits() {
+		least = min(least, l.Limit.Capacity())
+	}
+	return least
 }

@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +23,11 @@ type flaw struct {
 	batch   func(f *flawed, reqs []sluice.Request) []sluice.Result
 	size    int
 	gone    func(life model.Life) bool // by the store's own clock
+
+	amend         func(f *flawed, a sluice.Amendment) sluice.Standing
+	list          func(f *flawed, l sluice.List) sluice.Page
+	standingTTL   func(life model.Life) time.Duration
+	ignoresBefore bool
 }
 
 var flaws = []flaw{
@@ -236,7 +243,279 @@ var flaws = []flaw{
 		name: "resets nothing", foundBy: []string{inSequences, "reset"},
 		forget: func(*flawed, model.ID) {},
 	},
+	{
+		name: "resets the standing with the counters", foundBy: []string{inSequences, "reset leaves the standing"},
+		forget: func(f *flawed, id model.ID) {
+			f.model.Forget(id)
+			f.model.ForgetStanding(id)
+		},
+	},
+	{
+		name: "resets all standings", foundBy: []string{inSequences, "reset leaves the standing"},
+		decide: func(f *flawed, req sluice.Request) sluice.Decision {
+			if _, ok := f.model.Life(idOf(req)); !ok && req.Policy.ResetAt != 0 {
+				f.model.ForgetStanding(idOf(req))
+			}
+			return f.model.Decide(req)
+		},
+	},
+	{
+		name: "ignores ResetAt", foundBy: []string{inSequences, "reset at"},
+		decide: func(f *flawed, req sluice.Request) sluice.Decision {
+			policy := *req.Policy
+			policy.ResetAt = 0
+			req.Policy = &policy
+			return f.model.Decide(req)
+		},
+	},
+	{
+		name: "lengthens a block on knocking", foundBy: []string{inSequences, "penalty"},
+		decide: func(f *flawed, req sluice.Request) sluice.Decision {
+			d := f.model.Decide(req)
+			if b, barred := d.Blocked(); barred && b.Penalty && b.Until > req.At && !req.Peek && req.Policy.Penalty != nil {
+				f.bar(req, ticks(req.Policy.Penalty.For), sluice.PenaltyReason)
+			}
+			return d
+		},
+	},
+	countsFlaw("counts peeks", func(req sluice.Request) sluice.Request { req.Peek = false; return req }),
+	countsFlaw("counts what is not to be counted", func(req sluice.Request) sluice.Request { req.Uncounted = false; return req }),
+	{
+		name: "counts a cost of 0", foundBy: []string{inSequences, "not counted"},
+		decide: func(f *flawed, req sluice.Request) sluice.Decision {
+			d := f.model.Decide(req)
+			if _, barred := d.Blocked(); !barred && !d.Allowed && req.Cost == 0 && !req.Peek {
+				req.Cost = sluice.MaxCount
+				f.model.Decide(req)
+			}
+			return d
+		},
+	},
+	penaltyFlaw("begins a block one refusal late", []string{inSequences, "penalty", "slow refusals", "penalty, concurrency"},
+		func(p *sluice.Penalty) { p.After++ }),
+	penaltyFlaw("begins a block one refusal early", []string{inSequences, "penalty", "not counted", "penalty, concurrency"},
+		func(p *sluice.Penalty) { p.After = max(1, p.After-1) }),
+	penaltyFlaw("counts refusals too long", []string{inSequences, "slow refusals"},
+		func(p *sluice.Penalty) { p.Within += time.Millisecond }),
+	penaltyFlaw("counts refusals too short", []string{inSequences, "crowded refusals"},
+		func(p *sluice.Penalty) { p.Within = max(p.Within*31/32, time.Millisecond) }),
+	penaltyFlaw("lets no block grow longer", []string{inSequences, "penalty"}, func(p *sluice.Penalty) { p.Max = p.For }),
+	penaltyFlaw("lets blocks grow beyond the greatest", []string{inSequences, "penalty"}, func(p *sluice.Penalty) { p.Max = sluice.MaxPeriod }),
+	{
+		name: "charges while a block lasts", foundBy: []string{inSequences, "barred"},
+		decide: func(f *flawed, req sluice.Request) sluice.Decision {
+			d := f.model.Decide(req)
+			if b, barred := d.Blocked(); barred && d.DeniedBy() == nil && !req.Peek && !b.Penalty {
+				f.bar(req, 0, "")
+				f.charge(req)
+				f.bar(req, b.Until-req.At, b.Reason)
+			}
+			return d
+		},
+	},
+	{
+		name: "says nothing of the limits while a block lasts", foundBy: []string{inSequences, "barred"},
+		decide: func(f *flawed, req sluice.Request) sluice.Decision {
+			d := f.model.Decide(req)
+			b, barred := d.Blocked()
+			if !barred {
+				return d
+			}
+			d = sluice.NewDecision(req)
+			d.Bar(b, time.Duration(b.Until-req.At)*time.Microsecond)
+			return d
+		},
+	},
+	{
+		name: "keeps the time of a block from RetryAfter", foundBy: []string{inSequences, "barred", "penalty"},
+		decide: func(f *flawed, req sluice.Request) sluice.Decision {
+			d := f.model.Decide(req)
+			if b, barred := d.Blocked(); barred {
+				d.RetryAfter = 0
+				for _, l := range d.Limits() {
+					d.RetryAfter = max(d.RetryAfter, l.RetryAfter)
+				}
+				d.RetryAfter = max(d.RetryAfter, time.Microsecond*min(1, time.Duration(b.Until-req.At)))
+			}
+			return d
+		},
+	},
+	{
+		name: "bars for ever by a wrong clock", foundBy: []string{inSequences},
+		amend: func(f *flawed, a sluice.Amendment) sluice.Standing {
+			is := f.model.Amend(a)
+			if a.Bar != nil && a.Bar.Until > a.At+ticks(sluice.MaxPeriod) {
+				is.Block.Until = a.Bar.Until
+			}
+			return is
+		},
+	},
+	{
+		name: "lets a block from far ahead move on with every look", foundBy: []string{"standing, wrong clock"},
+		amend: func(f *flawed, a sluice.Amendment) sluice.Standing {
+			id := model.ID{Policy: a.Policy, Key: a.Key}
+			if a.Bar == nil && !a.Unbar && a.Except == nil && !a.Unexcept {
+				return f.model.Look(id, a.At) // nothing is written
+			}
+			return f.model.Amend(a)
+		},
+	},
+	{
+		name: "forgets past blocks with the block", foundBy: []string{inSequences, "penalty"},
+		decide: func(f *flawed, req sluice.Request) sluice.Decision {
+			id := idOf(req)
+			if st := f.model.Look(id, req.At); st.Blocks > 0 && st.Block == nil {
+				f.model.Amend(sluice.Amendment{Policy: id.Policy, Key: id.Key, Unbar: true, At: req.At})
+			}
+			return f.model.Decide(req)
+		},
+	},
+	amendFlaw("keeps past blocks when a block is lifted", []string{inSequences, "unbar"}, func(a *sluice.Amendment) {
+		if a.Unbar {
+			a.Unbar, a.Bar = false, &sluice.Bar{Until: 1}
+		}
+	}),
+	amendFlaw("loses the reason", []string{inSequences, "barred", "list", "standing, awkward keys"}, func(a *sluice.Amendment) {
+		if a.Bar != nil {
+			b := *a.Bar
+			b.Reason, a.Bar = "", &b
+		}
+	}),
+	amendFlaw("lets an override for good end", []string{inSequences, "standing, time to live"}, func(a *sluice.Amendment) {
+		if a.Except != nil && a.Except.Until == 0 && a.Except.For == 0 {
+			e := *a.Except
+			e.For, a.Except = sluice.MaxPeriod, &e
+		}
+	}),
+	amendFlaw("lets overrides stay", []string{inSequences, "override"}, func(a *sluice.Amendment) { a.Unexcept = false }),
+	amendFlaw("ends blocks at whole milliseconds", []string{inSequences}, func(a *sluice.Amendment) {
+		if a.Bar != nil && a.Bar.For > 0 {
+			b := *a.Bar
+			b.For, a.Bar = (b.For + time.Millisecond - 1).Truncate(time.Millisecond), &b
+		}
+	}),
+	{
+		name: "asks an override beside the policy", foundBy: []string{inSequences, "override"},
+		decide: func(f *flawed, req sluice.Request) sluice.Decision {
+			if o := f.model.Look(idOf(req), req.At).Override; o != nil {
+				policy := *req.Policy
+				policy.Limits = slices.Concat(o.Limits, policy.Limits)[:max(len(o.Limits), min(len(policy.Limits), sluice.MaxLimits-len(o.Limits)))]
+				req.Policy = &policy
+				f.model.Amend(sluice.Amendment{Policy: policy.Name, Key: req.Key, Unexcept: true, At: req.At})
+			}
+			return f.model.Decide(req)
+		},
+	},
+	{
+		name: "lets no standing expire", foundBy: []string{inSequences, "standing, time to live"},
+		standingTTL: func(model.Life) time.Duration { return NoExpiry },
+	},
+	{
+		name: "lets every standing expire", foundBy: []string{inSequences, "standing, time to live"},
+		standingTTL: func(life model.Life) time.Duration { return max(life.Most, time.Hour) },
+	},
+	{
+		name: "keeps a standing no longer than its block", foundBy: []string{inSequences, "standing, time to live"},
+		standingTTL: func(life model.Life) time.Duration { return life.Least / 2 },
+	},
+	{
+		name: "never heals a standing", foundBy: []string{"standing, healing"},
+		decide: func(f *flawed, req sluice.Request) sluice.Decision { return f.model.Decide(req) },
+	},
+	{name: "ignores Before", foundBy: []string{"stale"}, ignoresBefore: true},
+	listFlaw("lists what has ended", func(f *flawed, l sluice.List) sluice.Page {
+		page := f.list(l)
+		if l.Cursor == "" {
+			page.Entries = append(page.Entries, sluice.Listed{Key: "over"})
+		}
+		return page
+	}),
+	listFlaw("lists keys of other policies", func(f *flawed, l sluice.List) sluice.Page {
+		page := f.list(l)
+		for id := range f.known {
+			if id.Policy != l.Policy && page.Cursor == "" {
+				page.Entries = append(page.Entries[:min(len(page.Entries), l.Most-1)], sluice.Listed{Key: id.Key})
+			}
+		}
+		return page
+	}),
+	listFlaw("ends a list early", func(f *flawed, l sluice.List) sluice.Page {
+		page := f.list(l)
+		if len(page.Entries) < l.Most || l.Most > 1 {
+			page.Cursor = ""
+		}
+		return page
+	}),
+	listFlaw("counts its way through a list", func(f *flawed, l sluice.List) sluice.Page {
+		skip, _ := strconv.Atoi(l.Cursor)
+		all := l
+		all.Cursor, all.Most = "", 1000
+		page := f.list(all)
+		page.Entries = page.Entries[min(skip, len(page.Entries)):]
+		if len(page.Entries) > l.Most {
+			page.Entries, page.Cursor = page.Entries[:l.Most], strconv.Itoa(skip+l.Most-1)
+		}
+		return page
+	}),
+	listFlaw("mixes blocks and overrides", func(f *flawed, l sluice.List) sluice.Page {
+		l.Overrides = !l.Overrides
+		return f.list(l)
+	}),
 	{name: "takes too much memory", foundBy: []string{"size"}, size: 1025},
+}
+
+// bar begins a block that lasts from now on, or ends one where that is 0.
+func (f *flawed) bar(req sluice.Request, lasts sluice.Tick, reason string) {
+	f.model.Amend(sluice.Amendment{
+		Policy: req.Policy.Name, Key: req.Key, At: req.At, Bar: &sluice.Bar{Until: req.At + lasts, Reason: reason},
+	})
+}
+
+// countsFlaw returns a flaw by which a refusal counts as if it were another request's.
+func countsFlaw(name string, as func(req sluice.Request) sluice.Request) flaw {
+	return flaw{
+		name: name, foundBy: []string{inSequences, "not counted"},
+		decide: func(f *flawed, req sluice.Request) sluice.Decision {
+			d := f.model.Decide(req)
+			if _, barred := d.Blocked(); !barred && !d.Allowed {
+				other := as(req)
+				if other.Peek != req.Peek || other.Uncounted != req.Uncounted {
+					f.model.Decide(other)
+				}
+			}
+			return d
+		},
+	}
+}
+
+// penaltyFlaw returns a flaw by which penalties are others than the policy says.
+func penaltyFlaw(name string, foundBy []string, change func(p *sluice.Penalty)) flaw {
+	return flaw{
+		name: name, foundBy: foundBy,
+		decide: func(f *flawed, req sluice.Request) sluice.Decision {
+			if req.Policy.Penalty != nil {
+				policy, penalty := *req.Policy, *req.Policy.Penalty
+				change(&penalty)
+				policy.Penalty, req.Policy = &penalty, &policy
+			}
+			return f.model.Decide(req)
+		},
+	}
+}
+
+// amendFlaw returns a flaw by which standings are changed in another way than was asked for.
+func amendFlaw(name string, foundBy []string, other func(a *sluice.Amendment)) flaw {
+	return flaw{
+		name: name, foundBy: foundBy,
+		amend: func(f *flawed, a sluice.Amendment) sluice.Standing {
+			other(&a)
+			return f.model.Amend(a)
+		},
+	}
+}
+
+func listFlaw(name string, list func(f *flawed, l sluice.List) sluice.Page) flaw {
+	return flaw{name: name, foundBy: []string{"list"}, list: list}
 }
 
 // keyFlaw returns a flaw by which different keys of the suite become one.

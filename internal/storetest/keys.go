@@ -48,7 +48,7 @@ func (s *suite) testAwkwardKeys(t rapid.TB) {
 		case second[i].Decision.Allowed:
 			t.Errorf("%s of %s: its only unit was granted twice: %s", question(req), req.Policy.Name, second[i].Decision)
 		}
-		if err := s.harness.Store().Reset(ctx, req.Policy.Name, req.Key); err != nil {
+		if err := s.harness.Store().Reset(ctx, req.Policy, req.Key); err != nil {
 			t.Errorf("%s of %s: reset: %v", question(req), req.Policy.Name, err)
 		}
 	}

@@ -61,7 +61,7 @@ func (s *suite) testReset(t rapid.TB) {
 		return d.Allowed
 	}
 	reset := func(policy, key string) {
-		if err := s.harness.Store().Reset(ctx, policy, key); err != nil {
+		if err := s.harness.Store().Reset(ctx, &sluice.Policy{Name: policy}, key); err != nil {
 			t.Errorf("Reset(%s, %s): %v", policy, key, err)
 		}
 	}

@@ -33,7 +33,7 @@ func (s *suite) testExtremeNumbers(t rapid.TB) {
 func (s *suite) extreme(t rapid.TB, l sluice.Limit, date sluice.Tick) {
 	ctx, cancel := call()
 	defer cancel()
-	script := sequence{versions: [][]sluice.Limit{{l}}, keys: []string{"key"}, start: date}
+	script := sequence{versions: []version{{limits: []sluice.Limit{l}}}, keys: []string{"key"}, start: date}
 	for _, st := range []step{
 		{kind: stepRetry, asks: []ask{{cost: cost{kind: costCapacity}}}},
 		{kind: stepRetry, asks: []ask{{cost: cost{kind: costUnits, n: 1}}}},

@@ -17,7 +17,8 @@ type player struct {
 	ctx      context.Context
 	harness  Harness
 	model    *model.Model
-	lives    map[model.ID]written // what the last write of each key that the model knows of was
+	lives    map[model.ID]written // the last write of the counters of each key that the model knows of
+	standing map[model.ID]written // the same of its standing, by IDs whose ResetAt is 0
 	admitted []admissions         // of each key, since it was last forgotten by hand
 	furthest sluice.Tick          // where the clock has been
 	trail    trail
@@ -34,7 +35,7 @@ type written struct {
 func newPlayer(ctx context.Context, t rapid.TB, h Harness, sc *scene) *player {
 	return &player{
 		scene: sc, t: t, ctx: ctx, harness: h, model: model.New(),
-		lives: make(map[model.ID]written), admitted: make([]admissions, len(sc.keys)),
+		lives: make(map[model.ID]written), standing: make(map[model.ID]written), admitted: make([]admissions, len(sc.keys)),
 	}
 }
 
@@ -59,6 +60,7 @@ func (p *player) finish() {
 	}
 	for key := range p.keys {
 		p.reset(key)
+		p.forgetStanding(key)
 	}
 }
 
@@ -81,9 +83,17 @@ func (p *player) step(st step) {
 	case stepChange:
 		p.version = st.version % len(p.policies)
 		p.ask(st.asks[0])
+	case stepResetAll:
+		p.resetAll()
+		p.ask(st.asks[0])
+	case stepBar, stepUnbar, stepExcept, stepUnexcept, stepStanding:
+		p.amend(p.amendment(st, key))
+	case stepPenalty:
+		p.showPenalty(key)
 	}
 	if st.look {
 		p.compareLife(key)
+		p.compareStandingLife(key)
 	}
 }
 
@@ -154,13 +164,18 @@ func (p *player) judge(req sluice.Request, wall time.Time, r sluice.Result) {
 	if r.Decision.Allowed && !req.Peek {
 		p.admitted[key] = append(p.admitted[key], admission{req.At, req.Cost})
 	}
-	id := model.ID{Policy: req.Policy.Name, Key: req.Key}
-	life, ok := p.model.Life(id)
+	life, ok := p.model.Life(model.IDOf(req))
+	note(p.lives, model.IDOf(req), life, ok, wall)
+	p.noteStanding(key, wall)
+}
+
+// note takes note of a life, where it is another than the one that is known.
+func note(lives map[model.ID]written, id model.ID, life model.Life, exists bool, wall time.Time) {
 	switch {
-	case !ok:
-		delete(p.lives, id)
-	case p.lives[id].life != life:
-		p.lives[id] = written{life, wall}
+	case !exists:
+		delete(lives, id)
+	case lives[id].life != life:
+		lives[id] = written{life, wall}
 	}
 }
 
@@ -169,18 +184,21 @@ func (p *player) judge(req sluice.Request, wall time.Time, r sluice.Result) {
 func (p *player) moveTo(now sluice.Tick, look bool) {
 	p.now, p.furthest = now, max(p.furthest, now)
 	for key := range p.keys {
-		id := p.id(key)
-		life, ok := p.model.Life(id)
-		if !ok || life.End() > now {
-			continue
+		if life, ok := p.model.StandingLife(p.id(key)); ok && life.End() <= now {
+			if look {
+				p.showStandingExpired(key)
+			}
+			p.forgetStanding(key)
 		}
-		if look {
-			p.showExpired(key)
+		if life, ok := p.model.Life(p.id(key)); ok && life.End() <= now {
+			if look {
+				p.showExpired(key)
+			}
+			if err := p.harness.Forget(p.ctx, p.policy(), p.keys[key]); err != nil {
+				p.fatalf("forget key %d: %v", key, err)
+			}
+			p.forget(key)
 		}
-		if err := p.harness.Forget(p.ctx, id.Policy, id.Key); err != nil {
-			p.fatalf("forget key %d: %v", key, err)
-		}
-		p.forget(key)
 	}
 }
 
@@ -189,8 +207,7 @@ func (p *player) certain(req sluice.Request) bool { return p.model.Certain(req, 
 
 // reset has the store forget a key.
 func (p *player) reset(key int) {
-	id := p.id(key)
-	if err := p.harness.Store().Reset(p.ctx, id.Policy, id.Key); err != nil {
+	if err := p.harness.Store().Reset(p.ctx, p.policy(), p.keys[key]); err != nil {
 		p.fatalf("reset key %d: %v", key, err)
 	}
 	p.forget(key)
@@ -202,7 +219,9 @@ func (p *player) forget(key int) {
 	delete(p.lives, p.id(key))
 }
 
-func (p *player) id(key int) model.ID { return model.ID{Policy: p.policy().Name, Key: p.keys[key]} }
+func (p *player) id(key int) model.ID {
+	return model.ID{Policy: p.policy().Name, Key: p.keys[key], ResetAt: p.policy().ResetAt}
+}
 
 // fatalf ends the test and says what was asked before.
 func (p *player) fatalf(format string, args ...any) {

@@ -10,7 +10,8 @@ import (
 )
 
 // RunRealTime runs what can only be shown on the store's own clock: that units come back when the decision said, that
-// nothing is forgotten early, that state goes by itself, and that bursts of traffic stay within bounds. Periods are
+// nothing is forgotten early, that state goes by itself, that bursts of traffic stay within bounds, and that blocks,
+// penalties and overrides begin and end. Periods are
 // short, and instants are taken by the clock of this machine, which must run as fast as the store's.
 func RunRealTime(t *testing.T, newHarness func(t *testing.T) Harness) {
 	s := newSuite(newHarness(t), 0)
@@ -28,6 +29,12 @@ func RunRealTime(t *testing.T, newHarness func(t *testing.T) Harness) {
 			t.Run("comes back", func(t *testing.T) { s.comesBack(t, l) })
 			t.Run("goes by itself", func(t *testing.T) { s.goesByItself(t, l) })
 			t.Run("stays within bounds", func(t *testing.T) { s.staysWithinBounds(t, l) })
+		})
+	}
+	for _, p := range s.standingsInRealTime() {
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			p.test(t)
 		})
 	}
 }
@@ -86,7 +93,7 @@ func (s *suite) goesByItself(t testing.TB, l sluice.Limit) {
 	d, before, after := s.now(t, policy, "key", l.Capacity())
 	for {
 		ctx, cancel := call()
-		_, exists, err := s.harness.TTL(ctx, policy.Name, "key", 0)
+		_, exists, err := s.harness.TTL(ctx, policy, "key", 0)
 		cancel()
 		switch {
 		case err != nil:

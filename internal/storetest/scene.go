@@ -11,6 +11,7 @@ type scene struct {
 	sequence
 	policies []*sluice.Policy // one for each version
 	version  int
+	resetAt  sluice.Tick // of all of them
 	now      sluice.Tick
 	last     []sighting // for each key
 }
@@ -20,22 +21,76 @@ type sighting struct {
 	at       sluice.Tick
 	decision sluice.Decision
 	admitted sluice.Tick // when it was last charged, 0 if never
+	refused  sluice.Tick // when a refusal of it last counted, 0 if never
+	standing sluice.Standing
 }
 
 func newScene(s sequence, policy string) *scene {
 	sc := &scene{sequence: s, now: s.start, last: make([]sighting, len(s.keys))}
-	for _, limits := range s.versions {
-		sc.policies = append(sc.policies, &sluice.Policy{Name: policy, Limits: limits})
+	for _, v := range s.versions {
+		sc.policies = append(sc.policies, &sluice.Policy{Name: policy, Limits: v.limits, Penalty: v.penalty})
 	}
 	return sc
 }
 
 func (sc *scene) policy() *sluice.Policy { return sc.policies[sc.version] }
 
+// resetAll forgets the counters of all keys. What was counted under an earlier ResetAt is not met again.
+func (sc *scene) resetAll() {
+	sc.resetAt = max(sc.now, sc.resetAt+1)
+	for i, p := range sc.policies {
+		other := *p
+		other.ResetAt = sc.resetAt
+		sc.policies[i] = &other
+	}
+	for key := range sc.last {
+		sc.last[key] = sighting{standing: sc.last[key].standing}
+	}
+}
+
+// amendment returns what a step asks to change of a key's standing. In a steady scene no limits change.
+func (sc *scene) amendment(st step, key int) sluice.Amendment {
+	a := sluice.Amendment{Policy: sc.policy().Name, Key: sc.keys[key], At: sc.now}
+	lasts, until := sc.ending(st.amend)
+	switch {
+	case st.kind == stepBar:
+		if lasts == 0 && until == 0 {
+			until = 1 // a block for good there is none
+		}
+		a.Bar = &sluice.Bar{For: lasts, Until: until, Reason: st.amend.reason}
+	case st.kind == stepUnbar:
+		a.Unbar = true
+	case st.kind == stepExcept && !sc.steady:
+		a.Except = &sluice.Exception{Limits: st.amend.limits, For: lasts, Until: until}
+	case st.kind == stepUnexcept:
+		a.Unexcept = true
+	}
+	return a
+}
+
+// ending says when something ends: for how long it lasts, or until when, or neither.
+func (sc *scene) ending(a amend) (lasts time.Duration, until sluice.Tick) {
+	switch a.until {
+	case untilOn:
+		return a.lasts, 0
+	case untilThen:
+		return 0, sc.now + ticks(a.lasts)
+	case untilNext:
+		return 0, sc.now + 1
+	case untilNow:
+		return 0, sc.now
+	case untilPast:
+		return 0, max(1, sc.now-century)
+	case untilFar:
+		return 0, min(sc.now+century, 1<<53-1)
+	}
+	return 0, 0
+}
+
 // request returns what an ask means now.
 func (sc *scene) request(a ask) sluice.Request {
 	key := a.key % len(sc.keys)
-	return sluice.Request{Policy: sc.policy(), Key: sc.keys[key], Cost: sc.cost(a.cost, key), Peek: a.peek, At: sc.now}
+	return sluice.Request{Policy: sc.policy(), Key: sc.keys[key], Cost: sc.cost(a.cost, key), Peek: a.peek, Uncounted: a.uncounted, At: sc.now}
 }
 
 // saw takes note of the answer to a request.
@@ -44,6 +99,12 @@ func (sc *scene) saw(key int, req sluice.Request, d sluice.Decision) {
 	s.at, s.decision = req.At, d
 	if d.Allowed && req.Cost > 0 && !req.Peek {
 		s.admitted = req.At
+	}
+	if !d.Allowed && req.Cost > 0 && !req.Peek && !req.Uncounted {
+		s.refused = req.At
+	}
+	if b, barred := d.Blocked(); barred {
+		s.standing.Block = &b
 	}
 }
 
@@ -100,7 +161,11 @@ func (sc *scene) instant(m move, key int) sluice.Tick {
 	case moveLife:
 		to = s.end() + off
 	case moveEdge:
-		to += period - to%period + off
+		edge := to + period - to%period
+		if c, ok := l.Calendar(); ok {
+			_, edge = c.Window(to)
+		}
+		to = edge + off
 	case movePeriod:
 		to = s.admitted + period + off
 	case moveBackTicks:
@@ -109,6 +174,22 @@ func (sc *scene) instant(m move, key int) sluice.Tick {
 		to -= period / sluice.Tick(1+m.n%8)
 	case moveBackFar:
 		to = s.admitted - period + off
+	case moveBlock:
+		if b := s.standing.Block; b != nil {
+			to = b.Until + off
+		}
+	case moveFades:
+		if b, p := s.standing.Block, sc.policy().Penalty; b != nil && p != nil {
+			to = b.Until + ticks(p.Longest()) + off
+		}
+	case moveOverride:
+		if o := s.standing.Override; o != nil && o.Until != 0 {
+			to = o.Until + off
+		}
+	case moveWithin:
+		if p := sc.policy().Penalty; p != nil {
+			to = s.refused + ticks(p.Within) + off
+		}
 	case moveCentury:
 		to += century * sluice.Tick(1-2*(m.n%2))
 	}

@@ -28,27 +28,34 @@ import (
 type Harness interface {
 	// Store returns the store, always the same.
 	Store() sluice.Store
-	// TTL returns how long the state of a policy for a key lives from its last write on, and whether there is any
-	// state. The real time that has passed since the write may be missing from the answer. The write was at the
-	// instant written; 0 is the store's own clock, by which state that has expired is no state. State that would
-	// live for ever has the life [NoExpiry].
-	TTL(ctx context.Context, policy, key string, written sluice.Tick) (life time.Duration, exists bool, err error)
-	// Forget deletes the state of a policy for a key, as its expiry does.
-	Forget(ctx context.Context, policy, key string) error
+	// TTL returns how long the counters of a policy for a key live from their last write on, and whether there are any.
+	// Of the policy, Name and ResetAt matter: counters under another ResetAt are none. The real time that has passed
+	// since the write may be missing from the answer. The write was at the instant written; 0 is the store's own clock,
+	// by which counters that have expired are none. Those that would live for ever have the life [NoExpiry].
+	TTL(ctx context.Context, policy *sluice.Policy, key string, written sluice.Tick) (life time.Duration, exists bool, err error)
+	// StandingTTL is TTL for the record of the standing of a key: its block, penalty and override. One that holds an
+	// override for good has the life [NoExpiry].
+	StandingTTL(ctx context.Context, policy, key string, written sluice.Tick) (life time.Duration, exists bool, err error)
+	// Forget deletes the counters of a policy for a key, as their expiry does.
+	Forget(ctx context.Context, policy *sluice.Policy, key string) error
+	// ForgetStanding deletes the record of the standing of a key, as its expiry does.
+	ForgetStanding(ctx context.Context, policy, key string) error
 }
 
-// NoExpiry is the life of state that no time to live will ever remove.
+// NoExpiry is the life of what no time to live will ever remove.
 const NoExpiry time.Duration = -1
 
 // Persister is a [Harness] whose store keeps times to live apart from the state, so that one can get lost.
 type Persister interface {
-	// Persist takes away the time to live of the state of a policy for a key.
+	// Persist takes away the time to live of the counters of a policy for a key.
 	Persist(ctx context.Context, policy, key string) error
+	// PersistStanding takes away that of the record of its standing.
+	PersistStanding(ctx context.Context, policy, key string) error
 }
 
 // Sizer is a [Harness] that can say how much a store keeps.
 type Sizer interface {
-	// Size returns how many bytes the state of a policy for a key takes, without the key.
+	// Size returns how many bytes the counters of a policy for a key take, without the key.
 	Size(ctx context.Context, policy, key string) (bytes int, err error)
 }
 
@@ -98,9 +105,26 @@ func (s *suite) promises() []promise {
 		{"concurrency", s.testConcurrency},
 		{"awkward keys", s.testAwkwardKeys},
 		{"reset", s.testReset},
+		{"reset at", s.testResetAt},
+		{"stale", s.testStale},
+		{"penalty", s.testPenalty},
+		{"slow refusals", s.testSlowRefusals},
+		{"crowded refusals", s.testCrowdedRefusals},
+		{"not counted", s.testNotCounted},
+		{"barred", s.testBarred},
+		{"unbar", s.testUnbar},
+		{"standing, wrong clock", s.testStandingWrongClock},
+		{"penalty, concurrency", s.testPenaltyConcurrency},
+		{"reset leaves the standing", s.testResetLeavesTheStanding},
+		{"override", s.testOverride},
+		{"standing, time to live", s.testStandingLife},
+		{"standing, awkward keys", s.testAwkwardStandings},
+		{"list", s.testList},
+		{"list of penalties", s.testListOfPenalties},
 	}
 	if p, ok := s.harness.(Persister); ok {
 		all = append(all, promise{"healing", func(t rapid.TB) { s.testHealing(t, p) }})
+		all = append(all, promise{"standing, healing", func(t rapid.TB) { s.testStandingHealing(t, p) }})
 	}
 	if z, ok := s.harness.(Sizer); ok {
 		all = append(all, promise{"size", func(t rapid.TB) { s.testSize(t, z) }})

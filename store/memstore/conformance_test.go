@@ -16,13 +16,26 @@ type harness struct {
 
 func (h harness) Store() sluice.Store { return h.store }
 
-func (h harness) TTL(_ context.Context, policy, key string, _ sluice.Tick) (time.Duration, bool, error) {
+func (h harness) TTL(_ context.Context, policy *sluice.Policy, key string, _ sluice.Tick) (time.Duration, bool, error) {
 	life, exists := h.store.Life(policy, key)
 	return life, exists, nil
 }
 
-func (h harness) Forget(ctx context.Context, policy, key string) error {
+func (h harness) StandingTTL(_ context.Context, policy, key string, _ sluice.Tick) (time.Duration, bool, error) {
+	life, exists := h.store.StandingLife(policy, key)
+	if life == memstore.ForGood {
+		life = storetest.NoExpiry
+	}
+	return life, exists, nil
+}
+
+func (h harness) Forget(ctx context.Context, policy *sluice.Policy, key string) error {
 	return h.store.Reset(ctx, policy, key)
+}
+
+func (h harness) ForgetStanding(_ context.Context, policy, key string) error {
+	h.store.ForgetStanding(policy, key)
+	return nil
 }
 
 func TestConformance(t *testing.T) {

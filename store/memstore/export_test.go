@@ -1,6 +1,10 @@
 package memstore
 
-import "time"
+import (
+	"time"
+
+	"github.com/sluice-project/sluice"
+)
 
 // Freeze stops the store's clock, so that a test can see exactly how long its records live.
 func (s *Store) Freeze() {
@@ -8,15 +12,67 @@ func (s *Store) Freeze() {
 	s.now = func() int64 { return now }
 }
 
-// Life returns how long the record of a policy for a key lives that was written at an instant of the test's choice.
-func (s *Store) Life(policy, key string) (life time.Duration, exists bool) {
+// Life returns how long the counters of a policy for a key live that were written at an instant of the test's choice.
+func (s *Store) Life(policy *sluice.Policy, key string) (life time.Duration, exists bool) {
+	e, unlock := s.look(policy.Name, key)
+	defer unlock()
+	if e == nil || e.expires == 0 || e.record.ResetAt() != policy.ResetAt || e.standing != nil && e.expires <= s.now() {
+		return 0, false
+	}
+	return s.lifeUntil(e.expires), true
+}
+
+// StandingLife is Life for the standing of a key, [ForGood] where it has no end.
+func (s *Store) StandingLife(policy, key string) (life time.Duration, exists bool) {
+	e, unlock := s.look(policy, key)
+	defer unlock()
+	switch {
+	case e == nil || e.standing == nil || e.standing.expires <= s.now():
+		return 0, false
+	case e.standing.expires == never:
+		return ForGood, true
+	}
+	return s.lifeUntil(e.standing.expires), true
+}
+
+// ForGood is the life of what has no end.
+const ForGood time.Duration = -1
+
+// ForgetStanding drops the standing of a key, as its expiry does.
+func (s *Store) ForgetStanding(policy, key string) {
+	e, unlock := s.look(policy, key)
+	defer unlock()
+	if e != nil && e.standing != nil {
+		sh := s.shardOf(e.hash)
+		sh.stand(e, nil, 0)
+		s.keep(sh, e, true, 0)
+	}
+}
+
+// look returns the entry of a key, nil where there is none, and holds the lock of its shard.
+func (s *Store) look(policy, key string) (e *entry, unlock func()) {
 	hash := s.hash(policy, key)
 	sh := s.shardOf(hash)
 	sh.lock()
-	defer sh.mu.Unlock()
-	e := sh.find(hash, policy, key)
-	if e == nil {
-		return 0, false
+	return sh.find(hash, policy, key), sh.mu.Unlock
+}
+
+func (s *Store) lifeUntil(expires int64) time.Duration {
+	return time.Duration(expires-s.now())*time.Microsecond - simulatedGrace
+}
+
+// Listed returns how many entries all lists have together, none of which is empty.
+func (s *Store) Listed() (n int) {
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.lock()
+		for _, entries := range sh.lists {
+			if len(entries) == 0 {
+				panic("an empty list is kept")
+			}
+			n += len(entries)
+		}
+		sh.mu.Unlock()
 	}
-	return time.Duration(e.expires-s.now())*time.Microsecond - simulatedGrace, true
+	return n
 }

@@ -2,9 +2,15 @@
 // answers as the Redis store. Nothing of it outlives the process.
 //
 // Memory is bounded: at most [Config].MaxKeys keys are held, each of at most 1.5 KiB plus its own length for every
-// sliding window of its policy and about 500 bytes otherwise, or 1 KiB where each caller brings limits of his own. A key whose state means nothing any more is dropped by
-// itself; where the maximum is reached, such keys go first, and only when there is none is the key dropped that would
-// have meant nothing soonest. Such a drop forgets what the key has used, and [Stats] counts it.
+// sliding window of its policy and about 500 bytes otherwise, or 1 KiB where each caller brings limits of his own. The
+// standing of a key takes at most another 1.5 KiB: its refusals are remembered as a sliding window is. A key whose state
+// means nothing any more is dropped by itself; where the maximum is reached, such keys go first, and only when there is
+// none is the key dropped that would have meant nothing soonest. Such a drop forgets what the key has used, and [Stats]
+// counts it.
+//
+// A key that has a block or an override counts towards the maximum like any other, and is dropped only when there is none
+// without: then the one whose block or override would have ended soonest, and an override for good last of all. Let
+// MaxKeys be well above the number of overrides.
 //
 // It does no I/O and starts no goroutine. It imports algorithm, the core and the standard library only.
 package memstore
@@ -20,13 +26,15 @@ import (
 	"time"
 
 	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/algorithm"
 )
 
 var _ sluice.Store = (*Store)(nil)
 
 // Config says how much a store may hold. The zero Config works.
 type Config struct {
-	// MaxKeys is the greatest number of keys held, over all policies; 1,000,000 by default.
+	// MaxKeys is the greatest number of keys held, over all policies, with those that are only blocked or have an
+	// override; 1,000,000 by default.
 	MaxKeys int
 }
 
@@ -58,7 +66,8 @@ func New(cfg Config) (*Store, error) {
 	s := &Store{maxKeys: int64(cfg.MaxKeys), now: new(clock).now, seed: maphash.MakeSeed(), shards: make([]shard, n)}
 	for i := range s.shards {
 		s.shards[i].entries = make(map[uint64]*entry)
-		s.shards[i].earliest.Store(noExpiry)
+		s.shards[i].lists = make(map[list][]*entry)
+		s.shards[i].earliest.Store(never)
 	}
 	return s, nil
 }
@@ -81,8 +90,8 @@ func (s *Store) Check(ctx context.Context, req sluice.Request) (d sluice.Decisio
 	if err := ctx.Err(); err != nil {
 		return d, fmt.Errorf("memstore: %w: %w", sluice.ErrNotSent, err)
 	}
-	s.decide(&req, &d)
-	return d, nil
+	err = s.decide(&req, &d)
+	return d, err
 }
 
 // CheckAll implements [sluice.Store].
@@ -95,14 +104,14 @@ func (s *Store) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Re
 }
 
 // Reset implements [sluice.Store].
-func (s *Store) Reset(_ context.Context, policy, key string) error {
-	hash := s.hash(policy, key)
+func (s *Store) Reset(_ context.Context, policy *sluice.Policy, key string) error {
+	hash := s.hash(policy.Name, key)
 	sh := s.shardOf(hash)
 	sh.lock()
 	defer sh.mu.Unlock()
-	if e := sh.find(hash, policy, key); e != nil {
-		sh.remove(e)
-		s.keys.Add(-1)
+	if e := sh.find(hash, policy.Name, key); e != nil && e.record.ResetAt() == policy.ResetAt {
+		e.forget()
+		s.keep(sh, e, true, 0)
 	}
 	return nil
 }
@@ -146,11 +155,20 @@ func (s *Store) shardOf(hash uint64) *shard {
 	return &s.shards[hash&uint64(len(s.shards)-1)]
 }
 
-func (s *Store) decide(req *sluice.Request, d *sluice.Decision) {
-	now := s.now()
-	at, grace := now, time.Duration(0)
-	if req.At != 0 {
-		at, grace = int64(req.At), simulatedGrace
+// instants returns the store's instant, the one to decide at where At is that of a request, and how much longer than it
+// means something is kept what is written now.
+func (s *Store) instants(at sluice.Tick) (now int64, decideAt sluice.Tick, grace time.Duration) {
+	now = s.now()
+	if at != 0 {
+		return now, at, simulatedGrace
+	}
+	return now, sluice.Tick(now), 0
+}
+
+func (s *Store) decide(req *sluice.Request, d *sluice.Decision) error {
+	now, at, grace := s.instants(req.At)
+	if req.Before != 0 && at >= req.Before {
+		return fmt.Errorf("memstore: %w", sluice.ErrStale)
 	}
 	hash := s.hash(req.Policy.Name, req.Key)
 	sh := s.shardOf(hash)
@@ -161,20 +179,62 @@ func (s *Store) decide(req *sluice.Request, d *sluice.Decision) {
 	if !known {
 		e = &entry{hash: hash, policy: req.Policy.Name}
 	}
-	written := e.record.Decide(req, sluice.Tick(at), d)
-	expires := now + int64((d.ResetAfter+grace)/time.Microsecond)
+	if e.standing != nil && e.standing.expires <= now {
+		sh.stand(e, nil, 0)
+	}
+	written, life := false, time.Duration(0)
+	st, amended := e.standing, false
+	if st == nil {
+		written = e.record.Decide(req, at, d)
+		life = d.ResetAfter
+		if algorithm.Counts(req, d) {
+			st = new(standing)
+			amended = st.Answer(req, at, d)
+		}
+	} else {
+		written, amended, life = e.decide(req, at, d)
+	}
+	if !written && !amended {
+		return nil
+	}
+	if !known {
+		e.key = strings.Clone(req.Key) // it may be part of something large
+	}
 	switch {
 	case !written:
-	case d.ResetAfter == 0 && known:
+	case life == 0:
+		e.forget()
+	default:
+		e.expires = now + int64((life+grace)/time.Microsecond)
+	}
+	if amended {
+		sh.stand(e, st, expiry(st.Ends(), at, now, grace))
+	}
+	s.keep(sh, e, known, now)
+	return nil
+}
+
+// expiry turns the instant at which a standing ends, as it is seen at another instant than the store's, into one of the
+// store's clock: 0 where there is nothing of it, never where it holds for good.
+func expiry(ends, at sluice.Tick, now int64, grace time.Duration) int64 {
+	if ends == 0 || ends == never {
+		return int64(ends)
+	}
+	return now + int64(ends-at) + int64(grace/time.Microsecond)
+}
+
+// keep puts an entry that was written in its place, which is none where nothing is left of it.
+func (s *Store) keep(sh *shard, e *entry, known bool, now int64) {
+	switch empty := e.expires == 0 && e.standing == nil; {
+	case empty && known:
 		sh.remove(e)
 		s.keys.Add(-1)
-	case d.ResetAfter == 0:
+	case empty:
 	case known:
-		sh.renew(e, expires)
+		sh.renew(e)
 	default:
 		s.makeRoom(sh, now)
-		e.key = strings.Clone(req.Key) // it may be part of something large
-		sh.insert(e, expires)
+		sh.insert(e)
 	}
 }
 
@@ -190,12 +250,15 @@ func (s *Store) makeRoom(sh *shard, now int64) {
 	if held <= s.maxKeys {
 		return
 	}
-	// Every key still means something. The other shards are asked only where this one is empty.
-	evicted := sh.evict()
-	for i := 0; !evicted && i < len(s.shards); i++ {
-		if other := &s.shards[i]; other != sh && other.mu.TryLock() {
-			evicted = other.evict()
-			other.mu.Unlock()
+	// Every key still means something. The other shards are asked only where this one has none of a kind.
+	evicted := false
+	for _, held := range [...]bool{false, true} {
+		evicted = evicted || sh.evict(held)
+		for i := 0; !evicted && i < len(s.shards); i++ {
+			if other := &s.shards[i]; other != sh && other.mu.TryLock() {
+				evicted = other.evict(held)
+				other.mu.Unlock()
+			}
 		}
 	}
 	if evicted {

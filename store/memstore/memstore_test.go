@@ -185,7 +185,7 @@ func TestReset(t *testing.T) {
 		}
 		for i := range 100 {
 			for _, policy := range []string{"other", "p", "p"} {
-				if err := s.Reset(t.Context(), policy, fmt.Sprint(i)); err != nil {
+				if err := s.Reset(t.Context(), &sluice.Policy{Name: policy}, fmt.Sprint(i)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -236,7 +236,7 @@ func TestConcurrentKeys(t *testing.T) {
 					t.Error(err)
 				}
 				if i%50 == 0 {
-					_ = s.Reset(ctx, "p", key)
+					_ = s.Reset(ctx, p, key)
 				}
 			}
 		})
@@ -247,7 +247,7 @@ func TestConcurrentKeys(t *testing.T) {
 	}
 	time.Sleep(10 * time.Millisecond) // real expiry: the periods are a few milliseconds
 	for i := range 600 {
-		_ = s.Reset(t.Context(), "p", fmt.Sprint(i))
+		_ = s.Reset(t.Context(), &sluice.Policy{Name: "p"}, fmt.Sprint(i))
 	}
 	if got := s.Stats().Keys; got != 0 {
 		t.Errorf("after resetting every key the store says that it holds %d", got)

@@ -9,27 +9,55 @@ import (
 	"github.com/sluice-project/sluice/algorithm"
 )
 
-// entry is a record, whose it is, and its place in the order of expiry. What every decision looks at stands first.
+// entry is what is known of a key of a policy, and its place in the order of expiry. What every decision looks at stands
+// first.
 type entry struct {
-	key     string
-	next    *entry // another with the same hash
-	expires int64  // ticks of the store's clock; the record means nothing from then on
-	due     int64  // ticks; at or before expires
-	record  algorithm.Record
-	policy  string
-	hash    uint64
-	place   int // in the shard's heap
+	key      string
+	next     *entry    // another with the same hash
+	standing *standing // nil where nothing is known but counters
+	expires  int64     // ticks of the store's clock; the counters mean nothing from then on
+	due      int64     // ticks; at or before ends()
+	record   algorithm.Record
+	policy   string
+	hash     uint64
+	place    int // in the shard's heap
 }
 
-// shard is a part of the keys under a lock of its own. Its heap orders the entries by when they are due to be looked
-// at: an admission that makes a record last longer leaves the heap alone, and the entry is put back with its true
-// instant when it comes to the top.
+// standing is a record of a standing, and which lists it is in.
+type standing struct {
+	algorithm.Standing
+	expires int64 // ticks of the store's clock; the record means nothing from then on
+	listed  [2]bool
+}
+
+// The lists that a shard keeps for each policy, by what [sluice.List] asks for.
+const (
+	blocks = iota
+	overrides
+)
+
+// ends returns from when on the entry means nothing, in ticks of the store's clock.
+func (e *entry) ends() int64 {
+	if e.standing == nil {
+		return e.expires
+	}
+	return max(e.expires, e.standing.expires)
+}
+
+// held reports whether the entry has a block or an override: such ones go last where there is no room.
+func (e *entry) held() bool {
+	return e.standing != nil && (e.standing.listed[blocks] || e.standing.listed[overrides])
+}
+
+// shard is a part of the keys under a lock of its own. Each entry is in one of its heaps, by whether it is held.
 type shard struct {
 	mu       sync.Mutex
 	entries  map[uint64]*entry // by hash
-	heap     []*entry
-	earliest atomic.Int64 // due of the heap's top, readable without the lock
-	_        [64]byte     // keeps two locks off one cache line
+	counters heap
+	held     heap
+	lists    map[list][]*entry // by key
+	earliest atomic.Int64      // when the first of both heaps is due, readable without the lock
+	_        [64]byte          // keeps two locks off one cache line
 }
 
 // lock tries for about as long as a decision takes before it lets the scheduler have the goroutine: where there are
@@ -51,21 +79,18 @@ func (sh *shard) find(hash uint64, policy, key string) *entry {
 	return e
 }
 
-// noExpiry is the earliest of an empty shard.
-const noExpiry = math.MaxInt64
+// never is when that ends which does not end, and the earliest of an empty shard.
+const never = math.MaxInt64
 
 // simulatedGrace is how much longer a record is kept that was written at another instant than the clock's; see
 // [sluice.Request].
 const simulatedGrace = time.Hour
 
-// insert adds an entry that expires.
-func (sh *shard) insert(e *entry, expires int64) {
-	e.expires, e.due = expires, expires
-	e.place = len(sh.heap)
+// insert adds an entry.
+func (sh *shard) insert(e *entry) {
 	e.next = sh.entries[e.hash]
 	sh.entries[e.hash] = e
-	sh.heap = append(sh.heap, e)
-	sh.up(e.place)
+	sh.heapOf(e.held()).push(e)
 	sh.note()
 }
 
@@ -81,64 +106,69 @@ func (sh *shard) remove(e *entry) {
 		}
 		first.next = e.next
 	}
-	last := len(sh.heap) - 1
-	place := e.place
-	sh.swap(place, last)
-	sh.heap[last] = nil
-	sh.heap = sh.heap[:last]
-	if place < last {
-		sh.down(place)
-		sh.up(place)
+	sh.heapOf(e.held()).remove(e)
+	if e.standing != nil {
+		sh.list(e, [2]bool{})
 	}
 	sh.note()
 }
 
-// renew notes when an entry expires that was written again. Only one that ends before it is due moves.
-func (sh *shard) renew(e *entry, expires int64) {
-	e.expires = expires
-	if expires < e.due {
-		e.due = expires
-		sh.up(e.place)
+// renew notes that an entry was written again. Only one that ends before it is due moves.
+func (sh *shard) renew(e *entry) {
+	if ends := e.ends(); ends < e.due {
+		e.due = ends
+		sh.heapOf(e.held()).up(e.place)
 		sh.note()
 	}
 }
 
-// mostPutBack is how many entries a write puts back in their place before it takes the top of the heap as it is.
-const mostPutBack = 256
+// stand gives an entry a standing that was written and ends at an instant of the store's clock, or takes the one that it
+// has where that is 0. The entry need not be in the shard yet.
+func (sh *shard) stand(e *entry, st *standing, expires int64) {
+	was, inside := e.held(), sh.find(e.hash, e.policy, e.key) == e
+	if expires == 0 {
+		sh.list(e, [2]bool{})
+		e.standing = nil
+	} else {
+		e.standing, st.expires = st, expires
+		var held [2]bool
+		held[blocks], held[overrides] = st.Holds()
+		sh.list(e, held)
+	}
+	if inside && e.held() != was {
+		sh.heapOf(was).remove(e)
+		sh.heapOf(!was).push(e)
+		sh.note()
+	}
+}
 
-// settle puts entries that last longer than they are due back in their place until the top of the heap is true, and
-// returns it, or nil where the shard is empty.
-func (sh *shard) settle() *entry {
-	for range mostPutBack {
-		if len(sh.heap) == 0 || sh.heap[0].due == sh.heap[0].expires {
-			break
-		}
-		sh.heap[0].due = sh.heap[0].expires
-		sh.down(0)
+func (sh *shard) heapOf(held bool) *heap {
+	if held {
+		return &sh.held
 	}
-	if len(sh.heap) == 0 {
-		return nil
-	}
-	return sh.heap[0]
+	return &sh.counters
 }
 
 // sweep drops up to most entries that mean nothing any more and returns how many it dropped.
 func (sh *shard) sweep(now int64, most int) (swept int) {
-	for swept < most && len(sh.heap) > 0 && sh.heap[0].due <= now {
-		top := sh.settle()
-		if top.expires > now {
-			break
+	for _, h := range [...]*heap{&sh.counters, &sh.held} {
+		for swept < most && h.earliest() <= now {
+			top := h.settle()
+			if top.ends() > now {
+				break
+			}
+			sh.remove(top)
+			swept++
 		}
-		sh.remove(top)
-		swept++
 	}
 	sh.note()
 	return swept
 }
 
-// evict drops the entry that would mean nothing soonest, as far as is known, and reports whether there was one.
-func (sh *shard) evict() bool {
-	top := sh.settle()
+// evict drops the entry that would mean nothing soonest, as far as is known, of those that are held or of the others,
+// and reports whether there was one.
+func (sh *shard) evict(held bool) bool {
+	top := sh.heapOf(held).settle()
 	if top == nil {
 		return false
 	}
@@ -146,44 +176,4 @@ func (sh *shard) evict() bool {
 	return true
 }
 
-func (sh *shard) note() {
-	if len(sh.heap) == 0 {
-		sh.earliest.Store(noExpiry)
-	} else {
-		sh.earliest.Store(sh.heap[0].due)
-	}
-}
-
-func (sh *shard) up(i int) {
-	for i > 0 {
-		parent := (i - 1) / 2
-		if sh.heap[parent].due <= sh.heap[i].due {
-			return
-		}
-		sh.swap(i, parent)
-		i = parent
-	}
-}
-
-func (sh *shard) down(i int) {
-	for {
-		child := 2*i + 1
-		if child >= len(sh.heap) {
-			return
-		}
-		if child+1 < len(sh.heap) && sh.heap[child+1].due < sh.heap[child].due {
-			child++
-		}
-		if sh.heap[i].due <= sh.heap[child].due {
-			return
-		}
-		sh.swap(i, child)
-		i = child
-	}
-}
-
-func (sh *shard) swap(i, j int) {
-	h := sh.heap
-	h[i], h[j] = h[j], h[i]
-	h[i].place, h[j].place = i, j
-}
+func (sh *shard) note() { sh.earliest.Store(min(sh.counters.earliest(), sh.held.earliest())) }

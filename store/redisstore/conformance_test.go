@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,14 +26,29 @@ func newHarness(t *testing.T, url string) harness {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = store.Run(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
 	return harness{store, client}
 }
 
 func (h harness) Store() sluice.Store { return h.store }
 
-// TTL takes off the hour that the script adds where the instant is injected.
-func (h harness) TTL(ctx context.Context, policy, key string, _ sluice.Tick) (time.Duration, bool, error) {
-	ms, err := h.client.Do(ctx, h.client.B().Pttl().Key(h.store.StateKey(policy, key)).Build()).AsInt64()
+func (h harness) TTL(ctx context.Context, policy *sluice.Policy, key string, _ sluice.Tick) (time.Duration, bool, error) {
+	return h.life(ctx, h.store.StateKey(policy, key))
+}
+
+func (h harness) StandingTTL(ctx context.Context, policy, key string, _ sluice.Tick) (time.Duration, bool, error) {
+	return h.life(ctx, h.store.StandingKey(policy, key))
+}
+
+// life takes off the hour that the scripts add where the instant is injected.
+func (h harness) life(ctx context.Context, key string) (time.Duration, bool, error) {
+	ms, err := h.client.Do(ctx, h.client.B().Pttl().Key(key).Build()).AsInt64()
 	switch {
 	case err != nil || ms == -2:
 		return 0, false, err
@@ -42,16 +58,29 @@ func (h harness) TTL(ctx context.Context, policy, key string, _ sluice.Tick) (ti
 	return min(time.Duration(ms)*time.Millisecond-time.Hour, sluice.MaxWait), true, nil
 }
 
-func (h harness) Forget(ctx context.Context, policy, key string) error {
+func (h harness) Forget(ctx context.Context, policy *sluice.Policy, key string) error {
 	return h.store.Reset(ctx, policy, key)
 }
 
+func (h harness) ForgetStanding(ctx context.Context, policy, key string) error {
+	return h.client.Do(ctx, h.client.B().Del().Key(h.store.StandingKey(policy, key)).Build()).Error()
+}
+
 func (h harness) Persist(ctx context.Context, policy, key string) error {
-	return h.client.Do(ctx, h.client.B().Persist().Key(h.store.StateKey(policy, key)).Build()).Error()
+	return h.persist(ctx, h.store.StateKey(&sluice.Policy{Name: policy}, key))
+}
+
+func (h harness) PersistStanding(ctx context.Context, policy, key string) error {
+	return h.persist(ctx, h.store.StandingKey(policy, key))
+}
+
+func (h harness) persist(ctx context.Context, key string) error {
+	return h.client.Do(ctx, h.client.B().Persist().Key(key).Build()).Error()
 }
 
 func (h harness) Size(ctx context.Context, policy, key string) (int, error) {
-	n, err := h.client.Do(ctx, h.client.B().Strlen().Key(h.store.StateKey(policy, key)).Build()).AsInt64()
+	state := h.store.StateKey(&sluice.Policy{Name: policy}, key)
+	n, err := h.client.Do(ctx, h.client.B().Strlen().Key(state).Build()).AsInt64()
 	return int(n), err
 }
 
@@ -92,10 +121,19 @@ type memoryHarness struct {
 
 func (h memoryHarness) Store() sluice.Store { return h.store }
 
-func (h memoryHarness) TTL(context.Context, string, string, sluice.Tick) (time.Duration, bool, error) {
+func (h memoryHarness) TTL(context.Context, *sluice.Policy, string, sluice.Tick) (time.Duration, bool, error) {
 	return 0, false, nil
 }
 
-func (h memoryHarness) Forget(ctx context.Context, policy, key string) error {
+func (h memoryHarness) StandingTTL(context.Context, string, string, sluice.Tick) (time.Duration, bool, error) {
+	return 0, false, nil
+}
+
+func (h memoryHarness) Forget(ctx context.Context, policy *sluice.Policy, key string) error {
 	return h.store.Reset(ctx, policy, key)
+}
+
+func (h memoryHarness) ForgetStanding(ctx context.Context, policy, key string) error {
+	_, err := h.store.Amend(ctx, sluice.Amendment{Policy: policy, Key: key, Unbar: true, Unexcept: true})
+	return err
 }

@@ -34,6 +34,7 @@ func TestFrozenServerHoldsNobody(t *testing.T) {
 			asks := []func(context.Context) error{
 				func(ctx context.Context) error { _, err := l.Check(ctx, "k", 1); return err },
 				func(ctx context.Context) error { return l.Reset(ctx, "k") },
+				func(ctx context.Context) error { _, err := l.Standing(ctx, "k"); return err },
 				func(ctx context.Context) error { return l.CheckAll(ctx, []sluice.Ask{{Key: "k", Cost: 1}})[0].Err },
 			}
 			var wg sync.WaitGroup

@@ -4,7 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
+
+	"github.com/sluice-project/sluice"
 )
 
 // keys spells every key that Sluice has in Redis; docs/redis-keys.md describes them.
@@ -23,11 +26,49 @@ func newKeys(prefix string, hashed bool) (keys, error) {
 // longestPlainKey is how many bytes of a caller's key are stored as they are.
 const longestPlainKey = 200
 
-// state is the key that holds what a caller's key has used of a policy: PREFIX{POLICY|KEY}. The braces are a Cluster
+// tag begins all keys of a caller's key, as it is spelled, under a policy: PREFIX{POLICY|KEY}. The braces are a Cluster
 // hash tag, so that different keys spread over all slots, and all that is kept of one shares a slot. A policy's name has
-// no '|', so that no two pairs of policy and key share a state.
-func (k keys) state(policy, key string) string {
-	return k.prefix + "{" + policy + "|" + k.spell(key) + "}"
+// no '|', so that no two pairs of policy and key share a tag.
+func (k keys) tag(policy, spelled string) string {
+	return k.prefix + "{" + policy + "|" + spelled + "}"
+}
+
+// state is the key that holds what a caller's key has used of a policy: the tag alone or, where the counters of all keys
+// were forgotten at an instant, with '@' and that instant in base 36. What was counted under another is out of sight.
+func (k keys) state(policy *sluice.Policy, spelled string) string {
+	if policy.ResetAt == 0 {
+		return k.tag(policy.Name, spelled)
+	}
+	return k.tag(policy.Name, spelled) + "@" + strconv.FormatInt(int64(policy.ResetAt), 36)
+}
+
+// standing is the key that holds the record of the standing of a caller's key, as it is spelled.
+func (k keys) standing(policy, spelled string) string { return k.tag(policy, spelled) + "!" }
+
+// index is the keys that list which keys of a policy have a block, or an override, and when these end. They are in a slot
+// of their own, and what follows the brace tells them from the counters of an inline policy.
+func (k keys) index(policy string, overrides bool) []string {
+	tag := k.tag("~blocks", policy)
+	if overrides {
+		tag = k.tag("~overrides", policy)
+	}
+	return []string{tag + "keys", tag + "ends"}
+}
+
+// entry is how an index names a key: as it is or, where it is long, begins with '#' or is to be hashed, as it is spelled.
+func (k keys) entry(key string) string {
+	if k.hashed || len(key) > longestPlainKey || key[0] == '#' {
+		return k.spell(key)
+	}
+	return key
+}
+
+// spellEntry returns the spelling of the key that an entry of an index names.
+func (k keys) spellEntry(entry string) string {
+	if strings.HasPrefix(entry, "#") {
+		return entry
+	}
+	return k.spell(entry)
 }
 
 // spell returns the key as it is or, where it could end the hash tag, is long or could be taken for a hash, "#" and 128
@@ -39,3 +80,15 @@ func (k keys) spell(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return "#" + hex.EncodeToString(sum[:16])
 }
+
+// What belongs to the fleet and not to a key shares one hash tag: no policy and no namespace is spelled like it, because
+// what follows their names is a '|'.
+
+// entries is the key that holds the fleet's entries.
+func (k keys) entries() string { return k.prefix + "{~fleet}entries" }
+
+// log is the key that holds one of the fleet's logs.
+func (k keys) log(name string) string { return k.prefix + "{~fleet}log:" + name }
+
+// changes is the channel on which changes of the entries are told.
+func (k keys) changes() string { return k.prefix + "{~fleet}changed" }

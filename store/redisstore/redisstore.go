@@ -1,13 +1,15 @@
 // Package redisstore keeps what keys have used in Redis or Valkey, so that any number of processes share the limits.
 //
-// A check is decided by one script, which reads Redis's own clock, decides all limits of the policy and writes one value
-// with a time to live; see scripts/check.lua and, for every key, docs/redis-keys.md. Checks that arrive together share a
-// call of it, see combiner.go. It works on a single server, behind Sentinel and on a Cluster, needs no module, and heals
-// itself where the script was flushed or where a key has lost its time to live.
+// A check is decided by one script, which reads Redis's own clock, looks whether the key is barred or has limits of its
+// own, decides all limits and writes one value with a time to live; see scripts/check.lua and, for every key,
+// docs/redis-keys.md. Checks that arrive together share a call of it, see combiner.go. What is known of a key besides its
+// counters is changed by a second script, scripts/amend.lua, and listed by a third; see standing.go and list.go. It works
+// on a single server, behind Sentinel and on a Cluster, needs no module, and heals itself where a script was flushed or
+// where a key has lost its time to live.
 //
 // A call that may have been carried out is never repeated. The package does not build the client and does not decide
-// what to do when Redis fails. A goroutine of its own runs only while checks wait for Redis. It imports the core and the
-// rueidis client only.
+// what to do when Redis fails. A goroutine of its own runs only while a caller waits for Redis; what must be done besides
+// is done by [Store.Run]. It imports the core, store/ledger and the rueidis client only.
 package redisstore
 
 import (
@@ -32,7 +34,7 @@ type Config struct {
 	Prefix string
 	// HashKeys stores the callers' keys as hashes only, for keys that must not be readable in Redis; false by default,
 	// when only keys are hashed that are longer than 200 bytes, have braces or begin with '#'. Changing it forgets what
-	// keys have used.
+	// keys have used, their blocks and their overrides.
 	HashKeys bool
 }
 
@@ -41,8 +43,10 @@ type Store struct {
 	client  rueidis.Client
 	timeout time.Duration
 	keys    keys
+	now     func() time.Time // the clock of this machine, which decides nothing
 
 	combiner combiner
+	notes    *notes
 }
 
 // New returns a store that asks Redis through the client, which stays the caller's to close. The client should be built
@@ -61,7 +65,7 @@ func New(client rueidis.Client, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{client: client, timeout: cfg.Timeout, keys: k}, nil
+	return &Store{client: client, timeout: cfg.Timeout, keys: k, now: time.Now, notes: newNotes()}, nil
 }
 
 // Check implements [sluice.Store].
@@ -105,16 +109,45 @@ func (s *Store) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Re
 }
 
 // Reset implements [sluice.Store].
-func (s *Store) Reset(ctx context.Context, policy, key string) error {
+func (s *Store) Reset(ctx context.Context, policy *sluice.Policy, key string) error {
+	_, err := await(ctx, s, func(ctx context.Context) (struct{}, error) {
+		state := s.keys.state(policy, s.keys.spell(key))
+		if err := s.client.Do(ctx, s.client.B().Del().Key(state).Build()).Error(); err != nil {
+			return struct{}{}, failed(ctx, err)
+		}
+		return struct{}{}, nil
+	})
+	return err
+}
+
+// await has ask call Redis, and waits for it no longer than the context and the store's own deadline last: the client may
+// be connecting to a node that does not answer.
+func await[T any](ctx context.Context, s *Store, ask func(context.Context) (T, error)) (answer T, err error) {
 	if err := ctx.Err(); err != nil {
-		return notSent(err)
+		return answer, notSent(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	if err := s.client.Do(ctx, s.client.B().Del().Key(s.keys.state(policy, key)).Build()).Error(); err != nil {
-		return failed(ctx, err)
+	type outcome struct {
+		answer T
+		err    error
 	}
-	return nil
+	answered := make(chan outcome, 1)
+	go func() {
+		defer cancel()
+		answer, err := ask(ctx)
+		answered <- outcome{answer, err}
+	}()
+	select {
+	case o := <-answered:
+		return o.answer, o.err
+	case <-ctx.Done():
+		select {
+		case o := <-answered: // the context ends with the answer, too
+			return o.answer, o.err
+		default:
+			return answer, uncertain(ctx.Err())
+		}
+	}
 }
 
 func notSent(err error) error { return fmt.Errorf("redisstore: %w: %w", sluice.ErrNotSent, err) }
@@ -124,7 +157,7 @@ func uncertain(err error) error { return fmt.Errorf("redisstore: %w: %w", sluice
 // failed says what became of a call without an answer, or that Redis refused whole.
 func failed(ctx context.Context, err error) error {
 	if refusal, ok := rueidis.IsRedisErr(err); ok {
-		if strings.HasPrefix(refusal.Error(), "ERR") { // anything, such as a script that was stopped half way
+		if !refusalCode.MatchString(refusal.Error()) { // anything, such as a script that was stopped half way
 			return uncertain(err)
 		}
 		return fmt.Errorf("redisstore: redis refused the call, nothing charged: %w", err)
@@ -142,8 +175,11 @@ func failed(ctx context.Context, err error) error {
 // keyFailed says why the script did not decide the checks of one key: it charges as the last thing that it does.
 func keyFailed(err error) error {
 	if refusal, ok := rueidis.IsRedisErr(err); ok {
-		if strings.HasPrefix(refusal.Error(), "BADSTATE") || strings.HasPrefix(refusal.Error(), "WRONGTYPE") {
+		switch code, _, _ := strings.Cut(refusal.Error(), " "); code {
+		case "BADSTATE", "WRONGTYPE":
 			return fmt.Errorf("redisstore: %w, nothing charged: %w", sluice.ErrForeignState, err)
+		case "STALE":
+			return fmt.Errorf("redisstore: %w", sluice.ErrStale)
 		}
 		return fmt.Errorf("redisstore: redis refused the call, nothing charged: %w", err)
 	}

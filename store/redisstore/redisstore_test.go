@@ -32,13 +32,18 @@ func newClient(t testing.TB, url string) rueidis.Client {
 	return client
 }
 
-func newLimiter(t testing.TB, client rueidis.Client, cfg redisstore.Config, limits ...sluice.Limit) *sluice.Limiter {
+func newStore(t testing.TB, client rueidis.Client, cfg redisstore.Config) *redisstore.Store {
 	t.Helper()
 	store, err := redisstore.New(client, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := sluice.New(store, sluice.Policy{Name: "api", Limits: limits})
+	return store
+}
+
+func newLimiter(t testing.TB, client rueidis.Client, cfg redisstore.Config, limits ...sluice.Limit) *sluice.Limiter {
+	t.Helper()
+	l, err := sluice.New(newStore(t, client, cfg), sluice.Policy{Name: "api", Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +122,7 @@ func TestTopologies(t *testing.T) {
 	t.Run("ACL user", func(t *testing.T) {
 		// The rights that docs/redis-keys.md asks for, and no more.
 		admin := newClient(t, plain.URL())
-		rights := strings.Fields("ACL SETUSER limiter on >pw resetkeys ~sluice:* resetchannels -@all +evalsha +eval +get +set +del +time +pttl +pexpire +hello +ping +select +cluster|slots +cluster|shards")
+		rights := strings.Fields("ACL SETUSER limiter on >pw resetkeys ~sluice:* resetchannels -@all +evalsha +eval +get +set +del +time +pttl +pexpire +zadd +zrem +zscore +zcard +zrange +zrangebyscore +zrangebylex +pexpireat +persist +hello +ping +select +cluster|slots +cluster|shards")
 		if err := do(t, admin, rights...).Error(); err != nil {
 			t.Fatal(err)
 		}
@@ -128,6 +133,26 @@ func TestTopologies(t *testing.T) {
 		if err := l.Reset(t.Context(), "acl"); err != nil {
 			t.Error(err)
 		}
+		if err := l.Block(t.Context(), "acl", time.Hour, "abuse"); err != nil {
+			t.Error(err)
+		}
+		if err := l.Override(t.Context(), "acl", []sluice.Limit{sluice.PerHour(9)}, 0); err != nil {
+			t.Error(err)
+		}
+		expect(t, l, "acl", 1, -1)
+		store := newStore(t, client, redisstore.Config{Timeout: patient})
+		for _, overrides := range []bool{false, true} {
+			if page, err := store.List(t.Context(), sluice.List{Policy: "api", Overrides: overrides, Most: 9}); err != nil || len(page.Entries) != 1 {
+				t.Errorf("List of overrides %t = %v, %v, want one entry", overrides, page, err)
+			}
+		}
+		if err := l.RemoveOverride(t.Context(), "acl"); err != nil {
+			t.Error(err)
+		}
+		if err := l.Unblock(t.Context(), "acl"); err != nil {
+			t.Error(err)
+		}
+		expect(t, l, "acl", 1, 4)
 		other := newLimiter(t, client, redisstore.Config{Timeout: patient, Prefix: "elsewhere:"}, sluice.PerHour(5))
 		if _, err := other.Check(t.Context(), "acl", 1); err == nil || errors.Is(err, sluice.ErrUncertain) {
 			t.Errorf("a check of a key without rights: %v, want an error that says nothing was charged", err)
@@ -290,12 +315,18 @@ func TestErrorsSayWhetherItWasCharged(t *testing.T) {
 	client := newClient(t, server.URL())
 	const timeout = 100 * time.Millisecond
 	l := newLimiter(t, client, redisstore.Config{Timeout: timeout}, sluice.PerHour(1000))
+	store := newStore(t, client, redisstore.Config{Timeout: timeout})
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	ask := map[string]func(ctx context.Context) error{
 		"Check":    func(ctx context.Context) error { _, err := l.Check(ctx, "k", 1); return err },
 		"CheckAll": func(ctx context.Context) error { return l.CheckAll(ctx, []sluice.Ask{{Key: "k", Cost: 1}})[0].Err },
 		"Reset":    func(ctx context.Context) error { return l.Reset(ctx, "k") },
+		"Amend":    func(ctx context.Context) error { return l.Block(ctx, "b", time.Hour, "") },
+		"List": func(ctx context.Context) error {
+			_, err := store.List(ctx, sluice.List{Policy: "api", Most: 1})
+			return err
+		},
 	}
 	for name, f := range ask {
 		if err := f(ended); !errors.Is(err, sluice.ErrNotSent) || !errors.Is(err, context.Canceled) {

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"context"
 	"crypto/sha1"
 	_ "embed"
 	"encoding/binary"
@@ -12,20 +13,86 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redis/rueidis"
 	"github.com/sluice-project/sluice"
 )
+
+//go:embed scripts/limits.lua
+var limitsSource string
+
+//go:embed scripts/standing.lua
+var standingSource string
 
 //go:embed scripts/check.lua
 var checkSource string
 
-// checkScript is what is sent to Redis, and checkSHA how Redis knows it once it has seen it.
+//go:embed scripts/amend.lua
+var amendSource string
+
+//go:embed scripts/index.lua
+var indexSource string
+
+// script is what is sent to Redis, and how Redis knows it once it has seen it.
+type script struct{ source, sha string }
+
 var (
-	checkScript = inlineConstants(checkSource)
-	checkSHA    = func() string {
-		sum := sha1.Sum([]byte(checkScript))
-		return hex.EncodeToString(sum[:])
-	}()
+	checkScript = newScript(limitsSource, standingSource, checkSource)
+	amendScript = newScript(limitsSource, standingSource, amendSource)
+	indexScript = newScript(indexSource)
 )
+
+// newScript returns the script that consists of some files.
+func newScript(files ...string) script {
+	source := inlineConstants(strings.Join(files, "\n"))
+	sum := sha1.Sum([]byte(source))
+	return script{source, hex.EncodeToString(sum[:])}
+}
+
+// evalsha calls a script that Redis should know.
+func (s *Store) evalsha(sc script, keys, args []string) rueidis.Completed {
+	return s.client.B().Evalsha().Sha1(sc.sha).Numkeys(int64(len(keys))).Key(keys...).Arg(args...).Build()
+}
+
+// eval calls a script and makes Redis know it.
+func (s *Store) eval(sc script, keys, args []string) rueidis.Completed {
+	return s.client.B().Eval().Script(sc.source).Numkeys(int64(len(keys))).Key(keys...).Arg(args...).Build()
+}
+
+// scriptCall is what a script is called with.
+type scriptCall struct{ keys, args []string }
+
+// doScripts calls a script several times, all calls leaving together, and returns the replies in their order.
+func (s *Store) doScripts(ctx context.Context, sc script, calls []scriptCall) []rueidis.RedisResult {
+	replies := make([]rueidis.RedisResult, len(calls))
+	left := make([]int, len(calls)) // the calls without a reply
+	for i := range calls {
+		left[i] = i
+	}
+	for len(left) > 0 {
+		commands := make(rueidis.Commands, len(left))
+		for i, n := range left {
+			commands[i] = s.evalsha(sc, calls[n].keys, calls[n].args)
+		}
+		unknown := left[:0] // to nodes that have not seen the script
+		for i, reply := range s.client.DoMulti(ctx, commands...) {
+			if n := left[i]; refusedWith(reply, "NOSCRIPT") {
+				unknown = append(unknown, n)
+			} else {
+				replies[n] = reply
+			}
+		}
+		if left = unknown; len(left) > 0 { // each round teaches one node
+			replies[left[0]] = s.client.Do(ctx, s.eval(sc, calls[left[0]].keys, calls[left[0]].args))
+			left = left[1:]
+		}
+	}
+	return replies
+}
+
+// doScript calls a script once.
+func (s *Store) doScript(ctx context.Context, sc script, call scriptCall) rueidis.RedisResult {
+	return s.doScripts(ctx, sc, []scriptCall{call})[0]
+}
 
 // constant is a line of the script that names one or more numbers.
 var constant = regexp.MustCompile(`(?m)^local ([A-Z_]+(?:, [A-Z_]+)*) = ([0-9]+(?:, [0-9]+)*)\b.*$`)
@@ -57,61 +124,120 @@ var kinds = [...]byte{
 	sluice.SlidingCounter: 19,
 }
 
-const alignedWindow = 20
+const (
+	alignedWindow  = 20
+	calendarWindow = 21
+)
 
 // arguments returns the script's KEYS and ARGV for groups of checks at one instant; the script's head says what each is.
 func arguments(groups []group) (keys, args []string) {
-	keys = make([]string, len(groups))
+	keys = make([]string, 0, 2*len(groups))
 	args = make([]string, 1+len(groups), 2+len(groups))
 	if at := groups[0].entries[0].req.At; at != 0 {
 		args[0] = strconv.FormatInt(int64(at), 10)
 	}
-	var policies []*sluice.Policy
+	var policies []group // the first group of each
 	for i, g := range groups {
-		keys[i] = g.key
-		number := slices.Index(policies, g.policy)
+		keys = append(keys, g.state, g.standing)
+		number := slices.IndexFunc(policies, func(h group) bool { return h.policy == g.policy && h.before == g.before })
 		if number < 0 {
 			number = len(policies)
-			policies = append(policies, g.policy)
-			args = append(args, packLimits(g.policy.Limits))
+			policies = append(policies, g)
+			args = append(args, packPolicy(g.policy, g.before, groups[0].instant()))
 		}
 		args[1+i] = packChecks(number+1, g.entries)
 	}
 	return keys, args
 }
 
-func packChecks(limits int, entries []*entry) string {
+// How a check is asked.
+const (
+	peek      = 1
+	uncounted = 2
+)
+
+func packChecks(policy int, entries []*entry) string {
 	b := make([]byte, 0, 32)
-	b = binary.BigEndian.AppendUint16(b, uint16(limits))
+	b = binary.BigEndian.AppendUint16(b, uint16(policy))
 	for _, e := range entries {
-		b = binary.BigEndian.AppendUint32(b, uint32(e.req.Cost))
+		how := byte(0)
 		if e.req.Peek {
-			b = append(b, 1)
-		} else {
-			b = append(b, 0)
+			how |= peek
 		}
+		if e.req.Uncounted {
+			how |= uncounted
+		}
+		b = binary.BigEndian.AppendUint32(b, uint32(e.req.Cost))
+		b = append(b, how)
 	}
 	return string(b)
 }
 
-func packLimits(limits []sluice.Limit) string {
+// lastInstant is the last that a script can reckon with, in the year 2255.
+const lastInstant = 1<<53 - 1
+
+func packPolicy(p *sluice.Policy, before, now sluice.Tick) string {
 	b := make([]byte, 0, 128)
+	if before == 0 {
+		before = lastInstant
+	}
+	b = appendInstant(b, before)
+	if p.Penalty == nil {
+		b = append(b, 0, 0, 0, 0)
+	} else {
+		b = binary.BigEndian.AppendUint32(b, uint32(p.Penalty.After))
+		b = appendMillis(b, p.Penalty.Within)
+		b = appendMillis(b, p.Penalty.For)
+		b = appendMillis(b, p.Penalty.Longest())
+	}
+	return string(appendLimits(b, p.Limits, now))
+}
+
+// appendInstant appends 7 bytes. An instant before the epoch is one that has long passed, as is its first.
+func appendInstant(b []byte, at sluice.Tick) []byte {
+	n := uint64(min(max(at, 1), lastInstant))
+	b = append(b, byte(n>>48), byte(n>>40), byte(n>>32))
+	return binary.BigEndian.AppendUint32(b, uint32(n))
+}
+
+// appendMillis appends 5 bytes: whole milliseconds.
+func appendMillis(b []byte, d time.Duration) []byte {
+	n := uint64(d / time.Millisecond)
+	return binary.BigEndian.AppendUint32(append(b, byte(n>>32)), uint32(n))
+}
+
+// appendLimits appends limits as they are asked at about an instant.
+func appendLimits(b []byte, limits []sluice.Limit, now sluice.Tick) []byte {
 	for i := range limits {
 		l := &limits[i]
 		name := l.Name()
 		kind := kinds[l.Algorithm()]
-		if l.Aligned() {
+		calendar, onCalendar := l.Calendar()
+		switch {
+		case onCalendar:
+			kind = calendarWindow
+		case l.Aligned():
 			kind = alignedWindow
 		}
-		period := uint64(l.Period() / time.Millisecond)
 		b = append(b, byte(len(name)))
 		b = append(b, name...)
-		b = append(b, kind, byte(period>>32))
-		b = binary.BigEndian.AppendUint32(b, uint32(period))
+		b = append(b, kind)
+		b = appendMillis(b, l.Period())
 		b = binary.BigEndian.AppendUint32(b, uint32(l.Count()))
 		b = binary.BigEndian.AppendUint32(b, uint32(l.Capacity()))
+		if onCalendar {
+			for _, edge := range calendar.Edges(now) {
+				b = appendSigned(b, edge)
+			}
+		}
 	}
-	return string(b)
+	return b
+}
+
+// appendSigned appends 7 bytes: an instant that may lie before the epoch.
+func appendSigned(b []byte, at sluice.Tick) []byte {
+	n := uint64(at)
+	return binary.BigEndian.AppendUint32(append(b, byte(n>>48), byte(n>>40), byte(n>>32)), uint32(n))
 }
 
 // What the script replies for each limit: retry after, reset after, remaining.
@@ -120,16 +246,53 @@ const (
 	never        = 1 << 53
 )
 
-// read writes the group's results from the script's reply.
-func (g group) read(reply string) {
-	size := outcomeBytes * len(g.policy.Limits)
-	if len(reply) != size*len(g.entries) {
-		g.fail(uncertain(fmt.Errorf("the script's reply has %d bytes, want %d for each of %d checks", len(reply), size, len(g.entries))))
-		return
+// read writes the group's results from what the script replied for its key: the outcomes alone, or with the standing of
+// a key that is barred or has limits of its own. It reports whether a block bars the key.
+func (g group) read(answer rueidis.RedisMessage) (barred bool) {
+	outcomes, limits, block := "", "", ""
+	var err error
+	if !answer.IsArray() {
+		outcomes, err = answer.ToString()
+	} else {
+		var parts []string
+		if parts, err = answer.AsStrSlice(); err == nil && len(parts) != 3 {
+			err = fmt.Errorf("the script's reply for a key has %d parts, want 3", len(parts))
+		}
+		if err == nil {
+			outcomes, limits, block = parts[0], parts[1], parts[2]
+		}
+	}
+	if err != nil {
+		g.fail(keyFailed(err))
+		return false
+	}
+	policy := g.policy
+	if limits != "" {
+		own := *g.policy
+		if own.Limits, err = unpackOwnLimits(limits); err != nil {
+			g.fail(uncertain(err))
+			return false
+		}
+		policy = &own
+	}
+	free, bar, left, err := unpackBar(block, len(g.entries))
+	size := outcomeBytes * len(policy.Limits)
+	if err == nil && len(outcomes) != size*len(g.entries) {
+		err = fmt.Errorf("the script's reply has %d bytes, want %d for each of %d checks", len(outcomes), size, len(g.entries))
+	}
+	if err != nil {
+		g.fail(uncertain(err))
+		return false
 	}
 	for i, e := range g.entries {
-		e.result.Decision = decision(e.req, reply[i*size:(i+1)*size])
+		req := e.req
+		req.Policy = policy
+		e.result.Decision = decision(req, outcomes[i*size:(i+1)*size])
+		if i >= free {
+			e.result.Decision.Bar(bar, left)
+		}
 	}
+	return free < len(g.entries)
 }
 
 func decision(req sluice.Request, reply string) sluice.Decision {
@@ -144,6 +307,20 @@ func decision(req sluice.Request, reply string) sluice.Decision {
 		})
 	}
 	return d
+}
+
+// unpackBar reads the block that bars a key: how many of the checks came before it, which is all where there is none, the
+// block, and how long it lasts yet.
+func unpackBar(b string, checks int) (free int, bar sluice.Block, left time.Duration, err error) {
+	const head = 2 + 7 + 7 + 1
+	switch {
+	case b == "":
+		return checks, bar, 0, nil
+	case len(b) < head:
+		return 0, bar, 0, fmt.Errorf("the script's reply has a block of %d bytes, want %d at least", len(b), head)
+	}
+	bar = sluice.Block{Until: sluice.Tick(bigEndian(b[2:9])), Penalty: b[16] == 1, Reason: b[head:]}
+	return int(bigEndian(b[:2])), bar, ticks(b[9:16]), nil
 }
 
 func ticks(b string) time.Duration {

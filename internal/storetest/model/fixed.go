@@ -12,10 +12,14 @@ type fixed struct {
 	start, taken int64
 }
 
-// windowStart returns where a window starts that now begins.
+// windowStart returns where a window starts that now begins. One of a calendar, which may be shorter than its period, is
+// taken for one that has started a period before its end.
 func windowStart(l sluice.Limit, now int64) int64 {
 	if l.Aligned() {
 		return alignedStart(l, now)
+	}
+	if c, ok := l.Calendar(); ok {
+		return calendarEnd(c, now) - period(l)
 	}
 	return now
 }

@@ -73,7 +73,9 @@ func read(h holding, l sluice.Limit, now int64) (found holding, rewritten bool) 
 // sameRule reports whether a holding written by the limit old means the same under the limit l: capacities do not
 // matter to what was taken, and a count matters only where it is the speed at which units come back.
 func sameRule(old, l sluice.Limit) bool {
-	return old.Algorithm() == l.Algorithm() && old.Aligned() == l.Aligned() && old.Period() == l.Period() &&
+	_, had := old.Calendar()
+	_, has := l.Calendar()
+	return old.Algorithm() == l.Algorithm() && old.Aligned() == l.Aligned() && had == has && old.Period() == l.Period() &&
 		(old.Algorithm() != sluice.TokenBucket || old.Count() == l.Count())
 }
 

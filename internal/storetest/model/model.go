@@ -1,6 +1,7 @@
 package model
 
 import (
+	"math"
 	"time"
 
 	"github.com/sluice-project/sluice"
@@ -8,11 +9,19 @@ import (
 
 // Model remembers what a store must remember. It forgets nothing by itself. It is for one goroutine at a time.
 type Model struct {
-	records map[ID]*record
+	records   map[ID]*record
+	standings map[ID]*standing // by IDs whose ResetAt is 0
 }
 
-// ID names what a store keeps together: the state of all limits of a policy for one key.
-type ID struct{ Policy, Key string }
+// ID names what a store keeps together: the counters of all limits of a policy for one key. What was counted under
+// another ResetAt is apart. ResetAt means nothing to the standing of a key.
+type ID struct {
+	Policy, Key string
+	ResetAt     sluice.Tick
+}
+
+// IDOf returns the ID of what a request is decided by.
+func IDOf(req sluice.Request) ID { return ID{req.Policy.Name, req.Key, req.Policy.ResetAt} }
 
 // record is that state, by the names of the limits.
 type record struct {
@@ -29,19 +38,26 @@ type Life struct {
 	// Most is the time after which it must be gone: Least in whole milliseconds, rounded up, and counted by the late
 	// view where a store may choose.
 	Most time.Duration
+	// Forever says that it must stay, and Least and Most mean nothing.
+	Forever bool
 }
 
 // End returns the first instant at which the state must be gone.
-func (l Life) End() sluice.Tick { return l.Written + sluice.Tick(l.Most/time.Microsecond) }
+func (l Life) End() sluice.Tick {
+	if l.Forever {
+		return math.MaxInt64
+	}
+	return l.Written + sluice.Tick(l.Most/time.Microsecond)
+}
 
 // New returns a model in which no key has been seen.
-func New() *Model { return &Model{records: make(map[ID]*record)} }
+func New() *Model { return &Model{records: make(map[ID]*record), standings: make(map[ID]*standing)} }
 
 // Decide answers a request, which must say its instant, by the strict view.
 func (m *Model) Decide(req sluice.Request) sluice.Decision {
 	q := m.ask(req)
 	d := q.decision(strict)
-	m.write(q, d.Allowed)
+	m.write(q, q.fits(d))
 	return d
 }
 
@@ -50,7 +66,7 @@ func (m *Model) Decide(req sluice.Request) sluice.Decision {
 func (m *Model) Judge(req sluice.Request, got sluice.Decision) error {
 	q := m.ask(req)
 	err := q.judge(got)
-	m.write(q, got.Allowed)
+	m.write(q, q.fits(got))
 	return err
 }
 
@@ -59,10 +75,11 @@ func (m *Model) Judge(req sluice.Request, got sluice.Decision) error {
 // changed or the clock has stepped back to where a store that keeps units late may find something else than one that
 // does not: no promise says what happens then.
 func (m *Model) Certain(req sluice.Request, furthest sluice.Tick) bool {
-	r := m.records[ID{req.Policy.Name, req.Key}]
+	r := m.records[IDOf(req)]
 	if r == nil {
 		return true
 	}
+	req.Policy = m.standing(IDOf(req)).policy(req)
 	if earliest := r.life.Written + sluice.Tick(r.life.Least/time.Microsecond); roundUp(r.life.Least) != r.life.Most &&
 		earliest <= furthest && req.At < furthest {
 		return false // a store that keeps no unit late may have forgotten it
@@ -75,7 +92,7 @@ func (m *Model) Certain(req sluice.Request, furthest sluice.Tick) bool {
 	return true
 }
 
-// Life returns how long the state of a key must be kept, and whether there is any.
+// Life returns how long the counters of a key must be kept, and whether there are any.
 func (m *Model) Life(id ID) (Life, bool) {
 	r := m.records[id]
 	if r == nil {
@@ -84,11 +101,18 @@ func (m *Model) Life(id ID) (Life, bool) {
 	return r.life, true
 }
 
-// Forget drops the state of a key.
+// Forget drops the counters of a key.
 func (m *Model) Forget(id ID) { delete(m.records, id) }
 
-// write does to the state what a store does that answered so.
+// write does to counters and standing what a store does that answered so.
 func (m *Model) write(q *question, allowed bool) {
+	if st, written := q.standingAfter(allowed); written {
+		m.writeStanding(IDOf(q.req), st, q.req.At)
+	}
+	m.writeCounters(q, allowed)
+}
+
+func (m *Model) writeCounters(q *question, allowed bool) {
 	if !q.charges(allowed) && !q.rewritten {
 		return
 	}
@@ -101,7 +125,7 @@ func (m *Model) write(q *question, allowed bool) {
 		if h == nil {
 			continue
 		}
-		r.holdings[q.req.Policy.Limits[i].Name()] = h
+		r.holdings[q.limits[i].Name()] = h
 		least := resetAfter(h, q.now(), strict)
 		most := least
 		if choice {
@@ -109,7 +133,7 @@ func (m *Model) write(q *question, allowed bool) {
 		}
 		r.life.Least, r.life.Most = max(r.life.Least, least), max(r.life.Most, roundUp(most))
 	}
-	id := ID{q.req.Policy.Name, q.req.Key}
+	id := IDOf(q.req)
 	if len(r.holdings) == 0 {
 		delete(m.records, id)
 		return

@@ -304,3 +304,114 @@ func TestCrowdedWindow(t *testing.T) {
 		t.Error("64 admissions: that one unit is late is legal")
 	}
 }
+
+// TestStanding follows one key through a penalty of 2 refusals a second for 10 s, doubling up to 25 s, by hand.
+func TestStanding(t *testing.T) {
+	policy := &sluice.Policy{
+		Name: "p", Limits: []sluice.Limit{sluice.PerDay(1)},
+		Penalty: &sluice.Penalty{After: 2, Within: time.Second, For: 10 * time.Second, Max: 25 * time.Second},
+	}
+	id := model.ID{Policy: "p", Key: "k"}
+	m := model.New()
+	const start = 1_000_000 * second
+	ask := func(cost int64) func(at sluice.Tick) {
+		return func(at sluice.Tick) { m.Decide(sluice.Request{Policy: policy, Key: "k", Cost: cost, At: at}) }
+	}
+	amend := func(a sluice.Amendment) func(at sluice.Tick) {
+		return func(at sluice.Tick) {
+			a.Policy, a.Key, a.At = "p", "k", at
+			m.Amend(a)
+		}
+	}
+	for i, step := range []struct {
+		at       sluice.Tick // from start
+		do       func(at sluice.Tick)
+		block    sluice.Tick // until, from start; 0 for none
+		refusals int64
+		past     int
+		life     time.Duration // since the last write; 0 for no record
+	}{
+		{0, ask(1), 0, 0, 0, 0}, // allowed
+		{0, ask(1), 0, 1, 0, time.Second},
+		{999_999, ask(0), 0, 1, 0, time.Second},
+		{second, ask(1), 0, 1, 0, time.Second}, // the first is over
+		{2*second - 1, ask(1), 12*second - 1, 0, 1, 35 * time.Second},
+		{3 * second, ask(1), 12*second - 1, 0, 1, 35 * time.Second},
+		{12*second - 2, ask(1), 12*second - 1, 0, 1, 35 * time.Second},
+		{12*second - 1, ask(1), 0, 1, 1, 25 * time.Second},
+		{12 * second, ask(1), 32 * second, 0, 2, 45 * time.Second},
+		{32 * second, ask(1), 0, 1, 2, 25 * time.Second},
+		{32 * second, ask(1), 57 * second, 0, 3, 50 * time.Second},
+		{57 * second, amend(sluice.Amendment{Bar: &sluice.Bar{For: time.Second}}), 58 * second, 0, 3, 25 * time.Second},
+		{57 * second, amend(sluice.Amendment{Bar: &sluice.Bar{Until: start}}), 0, 0, 3, 25 * time.Second},
+		{82*second - 1, ask(1), 0, 1, 3, time.Second},
+		{82 * second, ask(1), 92 * second, 0, 1, 35 * time.Second}, // the past ones have faded
+		{83 * second, amend(sluice.Amendment{Unbar: true}), 0, 0, 0, 0},
+	} {
+		step.do(start + step.at)
+		got := m.Look(id, start+step.at)
+		until := sluice.Tick(0)
+		if got.Block != nil {
+			until = got.Block.Until - start
+		}
+		if until != step.block || got.Refusals != step.refusals || got.Blocks != step.past {
+			t.Errorf("step %d: barred until %d, %d refusals, %d past blocks, want %d, %d, %d",
+				i+1, until, got.Refusals, got.Blocks, step.block, step.refusals, step.past)
+		}
+		if life, ok := m.StandingLife(id); ok != (step.life != 0) || life.Least != step.life || life.Most != step.life {
+			t.Errorf("step %d: it lives for %+v, want %s", i+1, life, step.life)
+		}
+	}
+}
+
+// TestJudgeBlocks: a decision must carry the block that there is, and no other.
+func TestJudgeBlocks(t *testing.T) {
+	policy := &sluice.Policy{Name: "p", Limits: []sluice.Limit{sluice.PerDay(5)}}
+	req := sluice.Request{Policy: policy, Key: "k", Cost: 1, At: 10 * second}
+	answer := func(used int64, b *sluice.Block, left time.Duration) sluice.Decision {
+		d := sluice.NewDecision(req)
+		o := sluice.Outcome{Allowed: true, Remaining: 5 - used}
+		if used > 0 {
+			o.ResetAfter = 24 * time.Hour
+		}
+		d.Add(o)
+		if b != nil {
+			d.Bar(*b, left)
+		}
+		return d
+	}
+	right := sluice.Block{Until: 70 * second, Reason: "abuse"}
+	for name, test := range map[string]struct {
+		barred bool
+		got    sluice.Decision
+		legal  bool
+	}{
+		"as it is":            {true, answer(0, &right, time.Minute), true},
+		"no block":            {true, answer(1, nil, 0), false},
+		"another end":         {true, answer(0, &sluice.Block{Until: 71 * second, Reason: "abuse"}, time.Minute), false},
+		"another reason":      {true, answer(0, &sluice.Block{Until: 70 * second}, time.Minute), false},
+		"a penalty":           {true, answer(0, &sluice.Block{Until: 70 * second, Reason: "abuse", Penalty: true}, time.Minute), false},
+		"another wait":        {true, answer(0, &right, time.Minute-1), false},
+		"charged":             {true, answer(1, &right, time.Minute), false},
+		"a block out of none": {false, answer(0, &right, time.Minute), false},
+		"none":                {false, answer(1, nil, 0), true},
+	} {
+		m := model.New()
+		if test.barred {
+			m.Amend(sluice.Amendment{Policy: "p", Key: "k", At: 10 * second, Bar: &sluice.Bar{For: time.Minute, Reason: "abuse"}})
+		}
+		if err := m.Judge(req, test.got); (err == nil) != test.legal {
+			t.Errorf("%s: error %v, want legal %t", name, err, test.legal)
+		}
+	}
+}
+
+func TestResetAt(t *testing.T) {
+	m := model.New()
+	for _, resetAt := range []sluice.Tick{0, 5} {
+		policy := &sluice.Policy{Name: "p", Limits: []sluice.Limit{sluice.PerDay(5)}, ResetAt: resetAt}
+		if d := m.Decide(sluice.Request{Policy: policy, Key: "k", Cost: 5, At: 10}); !d.Allowed {
+			t.Errorf("5 of 5 under ResetAt %d: %s", resetAt, d)
+		}
+	}
+}

@@ -12,17 +12,26 @@ import (
 // question is a request together with what the model finds for it.
 type question struct {
 	req       sluice.Request
-	found     []holding // for each limit of the policy, before the request takes anything
-	rewritten bool      // some of it must be written whatever the answer is
+	limits    []sluice.Limit // those that hold for the key
+	found     []holding      // for each limit, before the request takes anything
+	rewritten bool           // some of it must be written whatever the answer is
+	standing  standing       // as a look at its block finds it
+	replaced  bool           // it must be written whatever the answer is
 }
 
 func (m *Model) ask(req sluice.Request) *question {
-	q := &question{req: req, found: make([]holding, len(req.Policy.Limits))}
-	r := m.records[ID{req.Policy.Name, req.Key}]
+	q := &question{req: req}
+	q.standing = m.standing(IDOf(req))
+	q.limits = q.standing.policy(req).Limits
+	if _, q.replaced = q.standing.barredAt(req.At); q.replaced {
+		q.standing, _ = q.standing.at(req.At)
+	}
+	q.found = make([]holding, len(q.limits))
+	r := m.records[IDOf(req)]
 	if r == nil {
 		return q
 	}
-	for i, l := range req.Policy.Limits {
+	for i, l := range q.limits {
 		h, rewritten := read(r.holdings[l.Name()], l, q.now())
 		q.found[i] = h
 		q.rewritten = q.rewritten || rewritten
@@ -32,8 +41,41 @@ func (m *Model) ask(req sluice.Request) *question {
 
 func (q *question) now() int64 { return int64(q.req.At) }
 
-// charges reports whether the request takes anything once it has been answered.
-func (q *question) charges(allowed bool) bool { return allowed && !q.req.Peek && q.req.Cost > 0 }
+// barred reports whether a block bars the key before the request is asked.
+func (q *question) barred() bool {
+	found, _ := q.standing.barredAt(q.req.At)
+	return found.block != nil
+}
+
+// fits reports whether a decision says that all limits have room.
+func (q *question) fits(d sluice.Decision) bool { return d.DeniedBy() == nil }
+
+// charges reports whether the request takes anything once the limits have answered it.
+func (q *question) charges(allowed bool) bool {
+	return allowed && !q.barred() && !q.req.Peek && q.req.Cost > 0
+}
+
+// counts reports whether the request counts towards the penalty once the limits have answered it.
+func (q *question) counts(allowed bool) bool {
+	return !allowed && !q.barred() && !q.req.Peek && !q.req.Uncounted && q.req.Cost > 0 && q.req.Policy.Penalty != nil
+}
+
+// standingAfter returns the standing once the limits have answered the request, and whether it was written.
+func (q *question) standingAfter(allowed bool) (st standing, written bool) {
+	if q.counts(allowed) {
+		return q.standing.refused(*q.req.Policy.Penalty, q.req.At), true
+	}
+	return q.standing, q.replaced
+}
+
+// block returns the block that the decision must carry, and for how long yet; nil for none.
+func (q *question) block(allowed bool) (b *sluice.Block, left time.Duration) {
+	st, _ := q.standingAfter(allowed)
+	if st, _ = st.barredAt(q.req.At); st.block == nil {
+		return nil, 0
+	}
+	return st.block, time.Duration(st.block.Until-q.req.At) * time.Microsecond
+}
 
 // after returns the holdings once the request has been answered.
 func (q *question) after(allowed bool) []holding {
@@ -41,7 +83,7 @@ func (q *question) after(allowed bool) []holding {
 		return q.found
 	}
 	after := make([]holding, len(q.found))
-	for i, l := range q.req.Policy.Limits {
+	for i, l := range q.limits {
 		if q.found[i] == nil {
 			after[i] = place(l, q.now(), q.req.Cost)
 		} else {
@@ -54,13 +96,18 @@ func (q *question) after(allowed bool) []holding {
 // decision returns the answer by one view.
 func (q *question) decision(v view) sluice.Decision {
 	allowed := true
-	for i, l := range q.req.Policy.Limits {
+	for i, l := range q.limits {
 		ok, _ := verdict(q.found[i], l, q.now(), q.req.Cost, v)
 		allowed = allowed && ok
 	}
-	d := sluice.NewDecision(q.req)
+	req := q.req
+	req.Policy = &sluice.Policy{Name: req.Policy.Name, Limits: q.limits}
+	d := sluice.NewDecision(req)
 	for _, o := range q.outcomes(allowed, v) {
 		d.Add(o)
+	}
+	if b, left := q.block(allowed); b != nil {
+		d.Bar(*b, left)
 	}
 	return d
 }
@@ -70,7 +117,7 @@ func (q *question) decision(v view) sluice.Decision {
 func (q *question) outcomes(allowed bool, v view) []sluice.Outcome {
 	all := make([]sluice.Outcome, len(q.found))
 	after := q.after(allowed)
-	for i, l := range q.req.Policy.Limits {
+	for i, l := range q.limits {
 		all[i].Allowed, all[i].RetryAfter = verdict(q.found[i], l, q.now(), q.req.Cost, v)
 		all[i].Remaining = remaining(after[i], l, q.now(), v)
 		all[i].ResetAfter = resetAfter(after[i], q.now(), v)
@@ -89,20 +136,21 @@ func (q *question) choice(allowed bool) bool {
 // judge returns every difference between a decision and what it should be.
 func (q *question) judge(got sluice.Decision) error {
 	limits := got.Limits()
-	if len(limits) != len(q.req.Policy.Limits) {
-		return fmt.Errorf("it speaks of %d limits, want %d", len(limits), len(q.req.Policy.Limits))
+	if len(limits) != len(q.limits) {
+		return fmt.Errorf("it speaks of %d limits, want %d", len(limits), len(q.limits))
 	}
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 
-	early := q.outcomes(got.Allowed, strict)
+	fits := q.fits(got)
+	early := q.outcomes(fits, strict)
 	tardy := early
-	if q.choice(got.Allowed) {
-		tardy = q.outcomes(got.Allowed, late)
+	if q.choice(fits) {
+		tardy = q.outcomes(fits, late)
 	}
 	for i, o := range limits {
-		if o.Limit != q.req.Policy.Limits[i] {
-			fault("limit %d is %s %s, want %s", i, o.Limit.Name(), o.Limit, q.req.Policy.Limits[i])
+		if o.Limit != q.limits[i] {
+			fault("limit %d is %s %s, want %s", i, o.Limit.Name(), o.Limit, q.limits[i])
 		}
 		for _, problem := range differences(o.Outcome, early[i], tardy[i]) {
 			fault("limit %s %s: %s", o.Limit.Name(), o.Limit, problem)
@@ -116,8 +164,19 @@ func (q *question) judge(got sluice.Decision) error {
 		retry = max(retry, o.RetryAfter)
 		reset = max(reset, o.ResetAfter)
 	}
+	want, left := q.block(fits)
+	b, barred := got.Blocked()
+	switch {
+	case want == nil && barred:
+		fault("it is barred until %d (%s), want no block", b.Until, b.Reason)
+	case want != nil && (!barred || b != *want):
+		fault("barred %t: %+v, want %+v", barred, b, *want)
+	}
+	if want != nil {
+		allowed, remaining, retry, reset = false, 0, max(retry, left), max(reset, left)
+	}
 	if got.Allowed != allowed || got.Remaining != remaining || got.RetryAfter != retry || got.ResetAfter != reset {
-		fault("the limits say allowed %t, remaining %d, retry after %d ns, reset after %d ns, the decision %t, %d, %d ns, %d ns",
+		fault("limits and block say allowed %t, remaining %d, retry after %d ns, reset after %d ns, the decision %t, %d, %d ns, %d ns",
 			allowed, remaining, retry, reset, got.Allowed, got.Remaining, got.RetryAfter, got.ResetAfter)
 	}
 	if got.Source != sluice.SourceStore || got.Cost != q.req.Cost {

@@ -1,177 +1,45 @@
 -- Decides checks of one or more keys, one after the other: each charges all limits of its policy or none.
 --
--- KEYS[i]        the state of a caller's key under a policy
+-- KEYS[2i-1]     the state of a caller's key under a policy
+-- KEYS[2i]       its standing
 -- ARGV[1]        an instant in microseconds since the epoch, only from tests; empty: the server's clock
--- ARGV[1+i]      what is asked of KEYS[i], in order: >I2, the number of its limits, then for each check >I4B, the cost and
---                1 for a peek, which takes nothing, or 0
--- ARGV[1+#KEYS+n] limits number n: for each its head, >Bc0BI5I4 (length and name, kind, period in ms, count), and >I4, its
---                capacity
+-- ARGV[1+i]      what is asked of key i, in order: >I2, the number of its policy, then for each check >I4B, the cost and 1
+--                for a peek, which takes nothing, plus 2 where a refusal does not count towards the penalty
+-- ARGV[1+#KEYS/2+n] policy number n: >I7I4, the instant from which on it decides nothing any more, and the refusals that
+--                begin a penalty; unless these are 0, >I5I5I5, within how many ms, and how many ms the first and the
+--                longest block last; then for each limit its head, >Bc0BI5I4 (length and name, kind, period in ms, count),
+--                >I4, its capacity, and of a calendar window >i7i7i7i7, the edges of three windows of which the second should
+--                hold now; where none does, the answer is the error OUTSIDE with the instant, and nothing was done
 --
 -- Returns for each key an error or a string: for each check, for each limit, >I7I7I4: retry after (microseconds; 0 where
--- the limit allows, 2^53 for never), reset after (microseconds), remaining.
+-- the limit allows, 2^53 for never), reset after (microseconds), remaining. Of a key that has limits of its own or is
+-- barred, a list of three: that string; its own limits as the record has them, or empty; and >I2I7I7B, how many of
+-- the checks came before the block, its end, how long that is yet, and 1 for a penalty, and its reason, or empty.
 --
--- The value of a key is described in docs/redis-keys.md. All instants and spans are in microseconds. A Lua number counts
--- exactly up to 2^53, which is the year 2255; products beyond it are made in parts, by muldiv.
+-- The values of a key are described in docs/redis-keys.md.
 
--- Constants stand in the script as numbers when it is sent, and functions of libraries are called by their full names:
--- whatever a function captures is paid for at every call, and a lone check calls few.
-local SLIDING_WINDOW, TOKEN_BUCKET, FIXED_WINDOW, SLIDING_COUNTER, ALIGNED_WINDOW = 16, 17, 18, 19, 20
-local FOREVER = 9007199254740991
-local NEVER = 9007199254740992
-local EXACT_ADMISSIONS, MOST_ADMISSIONS = 64, 76
-local ADMISSION = 12 -- bytes of one, as >I7I5: instant, units
-
--- muldiv returns a*b/m rounded down, and the remainder. It needs a < 2^35, and b and m < 2^45; a quotient beyond 2^53
--- is only roughly right.
-local function muldiv(a, b, m)
-  local product = a * b
-  if product < FOREVER then
-    local rest = product % m
-    return (product - rest) / m, rest
-  end
-  local quotient, rest, scale = 0, 0, 268435456
-  while scale >= 1 do -- a digit of a at a time, to the base of 128
-    local digit = math.floor(a / scale)
-    a = a - digit * scale
-    local part = rest * 128 + digit * b
-    rest = part % m
-    quotient = quotient * 128 + (part - rest) / m
-    scale = scale / 128
-  end
-  return quotient, rest
-end
-
--- A limit and the state that it keeps of the key are one table:
---
---   head                            the bytes that begin its part of the value
---   kind, period, count, capacity   its numbers
---   at, used, prev                  its state, as in the package algorithm; used = 0 and prev = 0 is a key never seen
---   log, alive, newest              of a sliding window: the bytes of the alive admissions, oldest first, their number,
---                                   and the instant of the last
-
-local function forget(l)
-  l.at, l.used, l.prev = 0, 0, 0
-  if l.kind == SLIDING_WINDOW then
-    l.log, l.alive, l.newest = '', 0, 0
-  end
-end
-
--- coalesce joins admissions of one sub-window; see algorithm/slidingwindow.go.
-local function coalesce(l, width)
-  local joined, last_at, last_units = {}, nil, nil
-  for pos = 1, #l.log, ADMISSION do
-    local at, units = struct.unpack('>I7I5', l.log, pos)
-    if last_at and math.floor(last_at / width) == math.floor(at / width) then
-      last_units = last_units + units
-    else
-      if last_at then
-        joined[#joined + 1] = struct.pack('>I7I5', last_at, last_units)
-      end
-      last_units = units
+-- read_limits reads the limits that stand in bytes from a place on. It returns whether now is outside of the windows that
+-- one of them names.
+local function read_limits(bytes, pos, now)
+  local limits, outside = {}, false
+  while pos <= #bytes do
+    local name_end = pos + string.byte(bytes, pos)
+    local kind, period, count, capacity, following = struct.unpack('>BI5I4I4', bytes, name_end + 1)
+    local l = {
+      head = string.sub(bytes, pos, following - 5),
+      kind = kind, period = period * 1000, count = count, capacity = capacity,
+      at = 0, used = 0, prev = 0,
+    }
+    limits[#limits + 1] = l
+    if kind == CALENDAR_WINDOW then
+      local first, second, third, last
+      first, second, third, last, following = struct.unpack('>i7i7i7i7', bytes, following)
+      outside = outside or now < first or now >= last
+      l.ends = now < second and second or now < third and third or last
     end
-    last_at = at
+    pos = following
   end
-  joined[#joined + 1] = struct.pack('>I7I5', last_at, last_units)
-  l.log, l.alive = table.concat(joined), #joined
-end
-
--- take charges units to a state that was advanced to now.
-local function take(l, now, units)
-  local first = l.used == 0 and l.prev == 0
-  l.used = l.used + units
-  if l.kind == SLIDING_WINDOW then
-    local at, width = math.max(now, l.newest), math.floor(l.period / EXACT_ADMISSIONS)
-    if not first and (at == l.newest
-      or (l.alive >= EXACT_ADMISSIONS and math.floor(at / width) == math.floor(l.newest / width))) then
-      local _, before = struct.unpack('>I7I5', l.log, #l.log - ADMISSION + 1)
-      l.log = string.sub(l.log, 1, -ADMISSION - 1) .. struct.pack('>I7I5', at, before + units)
-    else
-      if l.alive == MOST_ADMISSIONS then
-        coalesce(l, width)
-      end
-      l.log = l.log .. struct.pack('>I7I5', at, units)
-      l.alive = l.alive + 1
-    end
-    l.newest = at
-  elseif first then
-    l.at = now
-    if l.kind == ALIGNED_WINDOW or l.kind == SLIDING_COUNTER then
-      l.at = now - now % l.period
-    end
-  end
-end
-
--- spend replaces the state by one in which so many units are used at now.
-local function spend(l, now, units)
-  forget(l)
-  if units > 0 then
-    take(l, now, units)
-  end
-end
-
--- advance brings the state to now. It returns whether the state came from so far ahead that it was replaced.
-local function advance(l, now)
-  local kind, period, at = l.kind, l.period, l.at
-  if l.used == 0 and l.prev == 0 then
-    return false
-  end
-  if kind == SLIDING_WINDOW then
-    at = l.newest
-  end
-  if at - now > period then
-    spend(l, now, l.capacity)
-    return true
-  end
-  local ended = false
-  if kind == TOKEN_BUCKET then
-    if now > at then
-      local rest = (now - at) % period
-      local periods = (now - at - rest) / period
-      if periods >= l.used / l.count then
-        ended = true
-      else
-        l.used, l.at = l.used - periods * l.count, now - rest
-        ended = l.used <= muldiv(l.count, rest, period)
-      end
-    end
-  elseif kind == SLIDING_WINDOW then
-    local pos = 1
-    while l.used > 0 do
-      local admitted, units = struct.unpack('>I7I5', l.log, pos)
-      if admitted + period > now then
-        break
-      end
-      l.used, l.alive, pos = l.used - units, l.alive - 1, pos + ADMISSION
-    end
-    ended = l.used == 0
-    if pos > 1 then
-      l.log = string.sub(l.log, pos)
-    end
-  elseif kind == SLIDING_COUNTER and now < at + 2 * period then
-    if now >= at + period then
-      l.at, l.prev, l.used = at + period, l.used, 0
-      ended = l.prev == 0
-    end
-  else
-    ended = now >= at + period
-  end
-  if ended then
-    forget(l)
-  end
-  return false
-end
-
--- used_at returns the whole units that count as used, rounded up, of a state advanced to now.
-local function used_at(l, now)
-  if l.kind == TOKEN_BUCKET then
-    if l.used > 0 and now > l.at then
-      return l.used - muldiv(l.count, now - l.at, l.period)
-    end
-  elseif l.kind == SLIDING_COUNTER and l.prev > 0 then
-    local units, fraction = muldiv(l.prev, l.period - math.max(0, now - l.at), l.period)
-    return l.used + units + math.min(fraction, 1)
-  end
-  return l.used
+  return limits, outside
 end
 
 -- earn_time returns how long a bucket takes, from now, to have so many of its missing units back. One of them is partly
@@ -228,48 +96,6 @@ local function retry_in(l, now, cost)
   return l.at - now + l.period
 end
 
--- read_state reads the state behind the head of a limit, and returns where the next head begins.
-local function read_state(l, value, pos)
-  if l.kind == SLIDING_WINDOW then
-    l.used, l.alive, pos = struct.unpack('>I5B', value, pos)
-    l.log = string.sub(value, pos, pos + l.alive * ADMISSION - 1)
-    l.newest = struct.unpack('>I7', l.log, #l.log - ADMISSION + 1)
-    return pos + #l.log
-  elseif l.kind == SLIDING_COUNTER then
-    l.at, l.used, l.prev, pos = struct.unpack('>i7I5I5', value, pos)
-  else
-    l.at, l.used, pos = struct.unpack('>i7I5', value, pos)
-  end
-  return pos
-end
-
-local function write_state(l)
-  if l.used == 0 and l.prev == 0 then
-    return ''
-  elseif l.kind == SLIDING_WINDOW then
-    return l.head .. struct.pack('>I5B', l.used, l.alive) .. l.log
-  elseif l.kind == SLIDING_COUNTER then
-    return l.head .. struct.pack('>i7I5I5', l.at, l.used, l.prev)
-  end
-  return l.head .. struct.pack('>i7I5', l.at, l.used)
-end
-
--- read_limits reads the limits that ARGV[at] describes.
-local function read_limits(at)
-  local bytes, limits, pos = ARGV[at], {}, 1
-  while pos <= #bytes do
-    local name_end = pos + string.byte(bytes, pos)
-    local kind, period, count, capacity, following = struct.unpack('>BI5I4I4', bytes, name_end + 1)
-    limits[#limits + 1] = {
-      head = string.sub(bytes, pos, following - 5),
-      kind = kind, period = period * 1000, count = count, capacity = capacity,
-      at = 0, used = 0, prev = 0,
-    }
-    pos = following
-  end
-  return limits
-end
-
 -- read_other reads a value that other limits have written than those that are asked: by name, their states.
 local function read_other(value)
   local others, pos = {}, 1
@@ -277,7 +103,7 @@ local function read_other(value)
     local l = {at = 0, prev = 0}
     local name
     name, l.kind, l.period, l.count, pos = struct.unpack('>Bc0BI5I4', value, pos)
-    if l.kind < SLIDING_WINDOW or l.kind > ALIGNED_WINDOW then
+    if l.kind < SLIDING_WINDOW or l.kind > CALENDAR_WINDOW then
       error('kind')
     end
     l.period = l.period * 1000
@@ -285,31 +111,6 @@ local function read_other(value)
     others[name] = l
   end
   return others
-end
-
--- carry gives a limit the state that was written under its name: what was used stays used. It returns whether the state
--- had to be replaced, because it was written by numbers under which it means something else. The capacity is no such
--- number: a state says what was taken, not what is left.
-local function carry(l, old, now)
-  local same_pace = old.kind == l.kind and old.period == l.period
-  local same_rule = same_pace and (l.kind ~= TOKEN_BUCKET or old.count == l.count)
-  if not same_rule then
-    old.capacity = l.capacity
-    advance(old, now)
-  end
-  if not same_pace then
-    spend(l, now, used_at(old, now))
-    return true
-  end
-  l.at, l.used, l.prev, l.log, l.alive, l.newest = old.at, old.used, old.prev, old.log, old.alive, old.newest
-  if same_rule then
-    return false
-  end
-  if l.used > 0 and now > l.at then
-    local units, fraction = muldiv(old.count, now - l.at, l.period)
-    l.used, l.at = l.used - units, now - math.floor(fraction / l.count)
-  end
-  return true
 end
 
 -- read gives the limits the states of a value, at now. It returns whether one had to be replaced. Where the limits are
@@ -346,7 +147,8 @@ local function read(limits, value, now)
   return replaced
 end
 
--- ask decides one check. It returns what each limit says, whether the cost was charged, and the longest reset after.
+-- ask decides one check. It returns what each limit says, whether the cost was charged, the longest reset after, and
+-- whether all limits had room.
 local function ask(limits, now, cost, peek)
   local allowed = true
   for n = 1, #limits do
@@ -368,34 +170,76 @@ local function ask(limits, now, cost, peek)
     reply = reply and reply .. says or says
     longest = math.max(longest, reset)
   end
-  return reply, charge, longest
+  return reply, charge, longest, allowed
 end
 
--- try decides what is asked of a key with this value, and writes nothing. It returns the replies, whether the states have
--- changed, and the longest reset after.
-local function try(limits, value, asked, now)
+-- try decides what is asked of a key with this value and record, and writes nothing. It returns the replies, whether the
+-- states have changed, the longest reset after, and where there is a standing, it, what writes it, and the limits that
+-- held.
+local function try(policy, value, record, asked, now)
+  local limits, barred, standing, open, strike, close = policy.limits, false, nil, nil, nil, nil
+  if record then
+    open, strike, close = standings()
+    standing = open(record, now)
+    barred = standing.ends and standing.ends > now
+    if standing.override and (standing.override_ends == 0 or standing.override_ends > now) then
+      limits = read_limits(standing.override, 2, now)
+      standing.limits = standing.override
+    end
+  end
   local changed = read(limits, value, now)
   local replies, longest
   for pos = 3, #asked, 5 do
-    local cost, peek = struct.unpack('>I4B', asked, pos)
-    local reply, charged
-    reply, charged, longest = ask(limits, now, cost, peek == 1)
+    local cost, how = struct.unpack('>I4B', asked, pos)
+    local reply, charged, allowed
+    reply, charged, longest, allowed = ask(limits, now, cost, barred or how % 2 == 1)
     replies = replies and replies .. reply or reply
     changed = changed or charged
+    if not allowed and policy.after > 0 and how == 0 and cost > 0 and not barred then
+      if not standing then
+        open, strike, close = standings()
+        standing = open('', now)
+      end
+      strike(standing, policy, now)
+      barred = standing.ends and standing.ends > now
+      standing.free = (pos - 3) / 5
+    end
   end
-  return replies, changed, longest
+  if standing then
+    standing.block = barred
+      and struct.pack('>I2I7I7B', standing.free or 0, standing.ends, standing.ends - now, standing.penalty) .. standing.reason
+  end
+  return replies, changed, longest, standing, close, limits
 end
 
--- decide decides what is asked of a key, with one read and one write. Whatever is wrong with one key is an error of that
--- key alone, and writing is the last thing that can go wrong.
-local function decide(key, limits, asked, now)
+-- decide decides what is asked of a key, with one read and one write of its state and of its standing. Whatever is wrong
+-- with one key is an error of that key alone, and writing the state is the last thing that can go wrong.
+local function decide(key, standing_key, policy, asked, now)
+  if now >= policy.before then
+    return redis.error_reply('STALE the instant before which it had to be decided has passed')
+  end
+  if policy.outside then
+    return redis.error_reply(string.format('OUTSIDE %.0f', now))
+  end
   local value = redis.pcall('GET', key)
   if type(value) == 'table' then
     return value -- an error
   end
-  local ok, replies, changed, longest = pcall(try, limits, value or '', asked, now)
+  local record = redis.pcall('GET', standing_key)
+  if type(record) == 'table' then
+    return record
+  end
+  local ok, replies, changed, longest, standing, close, limits = pcall(try, policy, value or '', record, asked, now)
   if not ok then
     return redis.error_reply('BADSTATE the value is not one that this version of Sluice writes; reset or delete the key')
+  end
+
+  local written
+  if standing and (record or standing.changed) then
+    written = close(standing, standing_key, now)
+    if type(written) == 'table' and written.err then
+      return written
+    end
   end
 
   -- A key lives until its state means nothing any more, rounded up.
@@ -403,7 +247,6 @@ local function decide(key, limits, asked, now)
   if life > 0 and ARGV[1] ~= '' then
     life = life + 3600000 -- a test's clock stands still while Redis's runs
   end
-  local written
   if changed and life > 0 then
     local states
     for n = 1, #limits do
@@ -422,6 +265,9 @@ local function decide(key, limits, asked, now)
   if type(written) == 'table' and written.err then
     return written
   end
+  if standing and (standing.limits or standing.block) then
+    return {replies, standing.limits or '', standing.block or ''}
+  end
   return replies
 end
 
@@ -430,11 +276,26 @@ if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000000 + time[2]
 end
-local limits, results = {}, {}
-for i, key in ipairs(KEYS) do
+local policies, results, keys = {}, {}, #KEYS / 2
+for i = 1, keys do
   local asked = ARGV[1 + i]
   local number = struct.unpack('>I2', asked)
-  limits[number] = limits[number] or read_limits(1 + #KEYS + number)
-  results[i] = decide(key, limits[number], asked, now)
+  local policy = policies[number]
+  if not policy then
+    local bytes = ARGV[1 + keys + number]
+    local before, after, pos = struct.unpack('>I7I4', bytes)
+    if after == 0 then
+      policy = {before = before, after = 0}
+    else
+      local within, lasts, longest
+      within, lasts, longest, pos = struct.unpack('>I5I5I5', bytes, pos)
+      policy = {
+        before = before, after = after, within = within * 1000, lasts = lasts * 1000, longest = longest * 1000,
+      }
+    end
+    policy.limits, policy.outside = read_limits(bytes, pos, now)
+    policies[number] = policy
+  end
+  results[i] = decide(KEYS[2 * i - 1], KEYS[2 * i], policy, asked, now)
 end
 return results

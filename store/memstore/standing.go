@@ -1,0 +1,169 @@
+package memstore
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/algorithm"
+)
+
+// forget drops an entry's counters.
+func (e *entry) forget() { e.record, e.expires = algorithm.Record{}, 0 }
+
+// decide answers a request for a key that has a standing. It reports whether it wrote to the counters, and how long they
+// mean something then, and whether it wrote to the standing.
+func (e *entry) decide(req *sluice.Request, at sluice.Tick, d *sluice.Decision) (written, amended bool, life time.Duration) {
+	asked, amended := e.standing.Ask(req, at)
+	written = e.record.Decide(&asked, at, d)
+	life = d.ResetAfter
+	return written, e.standing.Answer(req, at, d) || amended, life
+}
+
+// Amend implements [sluice.Store].
+func (s *Store) Amend(ctx context.Context, a sluice.Amendment) (sluice.Standing, error) {
+	if err := ctx.Err(); err != nil {
+		return sluice.Standing{}, fmt.Errorf("memstore: %w: %w", sluice.ErrNotSent, err)
+	}
+	now, at, grace := s.instants(a.At)
+	hash := s.hash(a.Policy, a.Key)
+	sh := s.shardOf(hash)
+	sh.lock()
+	defer sh.mu.Unlock()
+	e := sh.find(hash, a.Policy, a.Key)
+	known := e != nil
+	if !known {
+		e = &entry{hash: hash, policy: strings.Clone(a.Policy), key: strings.Clone(a.Key)}
+	}
+	st := e.standing
+	if st == nil {
+		st = new(standing)
+	}
+	is, written := st.Amend(&a, at)
+	if written {
+		sh.stand(e, st, expiry(st.Ends(), at, now, grace))
+		s.keep(sh, e, known, now)
+	}
+	return is, nil
+}
+
+// list names the keys of a policy that have a block or an override.
+type list struct {
+	policy string
+	kind   int
+}
+
+// list enters an entry into the lists that it is to be in, and takes it out of the others.
+func (sh *shard) list(e *entry, in [2]bool) {
+	if e.standing == nil {
+		return
+	}
+	for kind := range in {
+		if e.standing.listed[kind] == in[kind] {
+			continue
+		}
+		e.standing.listed[kind] = in[kind]
+		name := list{e.policy, kind}
+		place, _ := placeIn(sh.lists[name], e.key)
+		if in[kind] {
+			sh.lists[name] = slices.Insert(sh.lists[name], place, e)
+			continue
+		}
+		sh.lists[name] = slices.Delete(sh.lists[name], place, place+1)
+		if len(sh.lists[name]) == 0 {
+			delete(sh.lists, name)
+		}
+	}
+}
+
+func placeIn(entries []*entry, key string) (place int, found bool) {
+	return slices.BinarySearchFunc(entries, key, func(e *entry, key string) int { return strings.Compare(e.key, key) })
+}
+
+// List implements [sluice.Store]. Keys come in the order of shards, and by the key within each.
+func (s *Store) List(ctx context.Context, l sluice.List) (sluice.Page, error) {
+	if err := ctx.Err(); err != nil {
+		return sluice.Page{}, fmt.Errorf("memstore: %w: %w", sluice.ErrNotSent, err)
+	}
+	at, err := s.readCursor(l.Cursor)
+	if err != nil {
+		return sluice.Page{}, err
+	}
+	name := list{policy: l.Policy, kind: blocks}
+	if l.Overrides {
+		name.kind = overrides
+	}
+	page, looked := sluice.Page{}, 0
+	for ; at.shard < len(s.shards); at = (cursor{shard: at.shard + 1}) {
+		looked += s.listShard(&page, name, &at, l.Most-looked)
+		if looked == l.Most {
+			page.Cursor = at.String()
+			break
+		}
+	}
+	return page, nil
+}
+
+// listShard adds the keys of a shard's list behind a cursor to a page. It looks at most many, moves the cursor behind
+// them, and returns how many there were.
+func (s *Store) listShard(page *sluice.Page, name list, at *cursor, most int) (looked int) {
+	now := s.now()
+	sh := &s.shards[at.shard]
+	sh.lock()
+	defer sh.mu.Unlock()
+	from, found := placeIn(sh.lists[name], at.key)
+	if found {
+		from++
+	}
+	// A copy, because what has expired leaves the list.
+	entries := slices.Clone(sh.lists[name][from:min(from+most, len(sh.lists[name]))])
+	for _, e := range entries {
+		at.key = e.key
+		st := e.standing
+		if st.expires <= now {
+			sh.stand(e, nil, 0)
+			s.keep(sh, e, true, now)
+			continue
+		}
+		is, written := st.Amend(&sluice.Amendment{}, sluice.Tick(now))
+		if written {
+			sh.stand(e, st, expiry(st.Ends(), sluice.Tick(now), now, 0))
+			s.keep(sh, e, true, now)
+		}
+		if is.Block != nil && name.kind == blocks || is.Override != nil && name.kind == overrides {
+			page.Entries = append(page.Entries, sluice.Listed{Key: e.key, Standing: is})
+		}
+	}
+	return len(entries)
+}
+
+// cursor is a place in a list: behind a key of a shard, which need not be there any more. Without a key it is before the
+// first.
+type cursor struct {
+	shard int
+	key   string
+}
+
+func (c cursor) String() string {
+	return base64.RawURLEncoding.EncodeToString(append(binary.AppendUvarint(nil, uint64(c.shard)), c.key...))
+}
+
+// readCursor is the inverse of [cursor.String]; "" is the beginning.
+func (s *Store) readCursor(text string) (c cursor, err error) {
+	if text == "" {
+		return c, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	shard, n := binary.Uvarint(b)
+	if err != nil || n <= 0 || shard >= uint64(len(s.shards)) {
+		return c, &sluice.InvalidError{
+			Field: "cursor", Problem: "it must be one that a page of this list came with, since this process started",
+		}
+	}
+	return cursor{int(shard), string(b[n:])}, nil
+}
