@@ -1,5 +1,6 @@
 // Package policy holds who is limited by what: the policies as they are configured, and the immutable snapshot of them
-// that a process decides by.
+// that a process decides by; their documents as JSON, and how what a file has changed and what was changed live are
+// brought together.
 //
 // It reads no file, asks no store and decides no check: package filesource reads the configuration file into policies,
 // package engine asks the store by them. It imports the core package and the standard library only.
@@ -19,7 +20,8 @@ import (
 // Policy is one policy as it is configured: the limits of the core package, and what the doors and the engine do about
 // them. It is not changed once it is part of a [Snapshot].
 type Policy struct {
-	// Policy is the name and the limits.
+	// Policy is the name, the limits, the penalty, and when all counters were forgotten. The last is no part of what is
+	// configured: neither the document nor the revision has it.
 	sluice.Policy
 	// Key says what of a request tells who is limited, in order: 0 to [MaxKeyParts] different parts. It is for calls
 	// that bring no key of their own; without parts the policy has no such calls.
@@ -30,6 +32,10 @@ type Policy struct {
 	OnError sluice.ErrorPolicy
 	// Shadow lets everybody through whom the limits refuse; they are charged and counted as ever.
 	Shadow bool
+	// Overrides are other limits for some keys: at most [MaxOverrides] with different patterns. Their order means nothing.
+	Overrides []Override
+
+	table *table // of a policy of a snapshot that has overrides
 }
 
 // Missing says what becomes of a request that lacks a part of its policy's key. The zero value is [MissingRefuse].
@@ -60,9 +66,14 @@ func (p *Policy) Validate() error {
 }
 
 // Faults returns everything that is wrong with the policy. The field of each is a path within the policy, such as
-// "name", "limits[1]" or "key[0]".
+// "name", "limits[1]", "key[0]", "block.after" or "overrides.trial-*.limits[0]".
 func (p *Policy) Faults() []*sluice.InvalidError {
 	faults := invalidErrors(p.Policy.Validate())
+	for _, f := range faults {
+		if field, ok := strings.CutPrefix(f.Field, "penalty."); ok {
+			f.Field = "block." + field
+		}
+	}
 	fault := func(field, format string, args ...any) {
 		faults = append(faults, &sluice.InvalidError{Field: field, Problem: fmt.Sprintf(format, args...)})
 	}
@@ -88,14 +99,14 @@ func (p *Policy) Faults() []*sluice.InvalidError {
 	if p.OnError > sluice.Deny {
 		fault("on_error", "it is %s; it must be allow or deny", p.OnError)
 	}
-	return faults
+	return append(faults, overrideFaults(p.Overrides)...)
 }
 
 // Revision returns a text that is the same for equal policies, today and in later versions, and different for different
-// ones: 32 hexadecimal digits.
+// ones: 32 hexadecimal digits. When all counters were forgotten makes no difference.
 func (p *Policy) Revision() string {
 	// Only what differs from its default is written, so that a setting of a later version leaves the revisions of
-	// policies that do not use it as they are. No name, limit or key part contains a line break.
+	// policies that do not use it as they are. No name, limit or key part contains a line break; a pattern is quoted.
 	var b strings.Builder
 	fmt.Fprintf(&b, "name %s\n", p.Name)
 	for _, l := range p.Limits {
@@ -112,6 +123,19 @@ func (p *Policy) Revision() string {
 	}
 	if p.Shadow {
 		b.WriteString("shadow true\n")
+	}
+	if n := p.Penalty; n != nil {
+		fmt.Fprintf(&b, "block %d %d %d %d\n", n.After, n.Within, n.For, n.Max)
+	}
+	for _, o := range sortedOverrides(p.Overrides) {
+		fmt.Fprintf(&b, "override %q", o.Pattern)
+		if !o.Until.IsZero() {
+			fmt.Fprintf(&b, " until %s", untilText(o.Until))
+		}
+		b.WriteByte('\n')
+		for _, l := range o.Limits {
+			fmt.Fprintf(&b, "override limit %s %s\n", l.Name(), l)
+		}
 	}
 	sum := sha256.Sum256([]byte(b.String()))
 	return hex.EncodeToString(sum[:16])

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"github.com/sluice-project/sluice"
@@ -44,6 +44,13 @@ func TestFaults(t *testing.T) {
 		}, []string{
 			"limits[1]: the count is 0; it must be 1 to 4294967295",
 			`limits[2]: its name "day" is also that of limits[0]; a name must be unique in its policy: give one of them another`,
+		}},
+		{"penalty", func(p *policy.Policy) { p.Penalty = &sluice.Penalty{After: 0, Within: -1, For: 2, Max: 1} }, []string{
+			"block.after: it is 0; it must be 1 to 4294967295 refusals",
+			"block.within: it is -1ns; it must be 1ms to 366d",
+			"block.for: it is 2ns; it must be 1ms to 366d",
+			"block.max: it is 1ns; it must be 1ms to 366d",
+			"block.max: it is 1ns, shorter than the first block of 2ns; give at least that, or leave it out",
 		}},
 		{"key parts", func(p *policy.Policy) {
 			p.Key = []policy.KeyPart{
@@ -106,6 +113,10 @@ func TestRevision(t *testing.T) {
 	if got := same.Revision(); got != want {
 		t.Errorf("Revision with the name of a limit spelled out = %q, want %q", got, want)
 	}
+	same.ResetAt = 5
+	if got := same.Revision(); got != want {
+		t.Errorf("Revision after a reset of all counters = %q, want %q", got, want)
+	}
 	seen := map[string]string{want: "unchanged"}
 	for name, change := range map[string]func(*policy.Policy){
 		"name":         func(p *policy.Policy) { p.Name = "apj" },
@@ -119,6 +130,18 @@ func TestRevision(t *testing.T) {
 		"missing":      func(p *policy.Policy) { p.Missing = policy.MissingAllow },
 		"on_error":     func(p *policy.Policy) { p.OnError = sluice.Deny },
 		"shadow":       func(p *policy.Policy) { p.Shadow = true },
+		"block":        func(p *policy.Policy) { p.Penalty = &sluice.Penalty{After: 1, Within: 1, For: 1} },
+		"after":        func(p *policy.Policy) { p.Penalty = &sluice.Penalty{After: 2, Within: 1, For: 1} },
+		"within":       func(p *policy.Policy) { p.Penalty = &sluice.Penalty{After: 1, Within: 2, For: 1} },
+		"for":          func(p *policy.Policy) { p.Penalty = &sluice.Penalty{After: 1, Within: 1, For: 2} },
+		"max":          func(p *policy.Policy) { p.Penalty = &sluice.Penalty{After: 1, Within: 1, For: 1, Max: 2} },
+		"override":     func(p *policy.Policy) { p.Overrides = []policy.Override{override("a", time.Time{}, sluice.PerDay(1))} },
+		"pattern":      func(p *policy.Policy) { p.Overrides = []policy.Override{override("a*", time.Time{}, sluice.PerDay(1))} },
+		"until":        func(p *policy.Policy) { p.Overrides = []policy.Override{override("a", year(2030), sluice.PerDay(1))} },
+		"other limits": func(p *policy.Policy) { p.Overrides = []policy.Override{override("a", time.Time{}, sluice.PerDay(2))} },
+		"one more": func(p *policy.Policy) {
+			p.Overrides = []policy.Override{override("a", time.Time{}, sluice.PerDay(1)), override("b", time.Time{}, sluice.PerDay(1))}
+		},
 	} {
 		p := legal("api")
 		change(&p)
@@ -133,7 +156,7 @@ func TestRevision(t *testing.T) {
 func TestNewSnapshot(t *testing.T) {
 	t.Parallel()
 	given := []policy.Policy{legal("login"), legal("api"), legal("api.v2")}
-	s, err := policy.NewSnapshot(given)
+	s, err := policy.NewSnapshot(given, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +191,7 @@ func TestNewSnapshotFaults(t *testing.T) {
 	bad, wild, last := legal("api"), legal("two\nlines"), legal("last")
 	bad.Limits[1] = sluice.PerDay(0)
 	last.Key[1].Name = ""
-	_, err := policy.NewSnapshot([]policy.Policy{legal("login"), bad, wild, legal("login"), last})
+	_, err := policy.NewSnapshot([]policy.Policy{legal("login"), bad, wild, legal("login"), last}, time.Time{})
 	want := strings.Join([]string{
 		"policies.api.limits[1]: the count is 0; it must be 1 to 4294967295",
 		`policies."two\nlines".name: "two\nlines" must be a letter or digit of a-z and 0-9, followed by up to 62 of a-z, 0-9, '.', '_' and '-'`,
@@ -206,28 +229,9 @@ func TestMissingString(t *testing.T) {
 // TestRevisionTellsPoliciesApart makes policies that differ, and looks for two with one revision.
 func TestRevisionTellsPoliciesApart(t *testing.T) {
 	t.Parallel()
-	limit := rapid.Custom(func(t *rapid.T) sluice.Limit {
-		l := sluice.PerDay(rapid.Int64Range(1, 3).Draw(t, "count")).WithName(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "name"))
-		return l.WithAlgorithm(rapid.SampledFrom([]sluice.Algorithm{sluice.SlidingWindow, sluice.TokenBucket}).Draw(t, "algorithm"))
-	})
-	part := rapid.Custom(func(t *rapid.T) policy.KeyPart {
-		return rapid.SampledFrom([]policy.KeyPart{{Kind: policy.IP}, {Kind: policy.Header, Name: "a"}, {Kind: policy.Cookie, Name: "a"}}).Draw(t, "part")
-	})
-	drawn := rapid.Custom(func(t *rapid.T) policy.Policy {
-		return policy.Policy{
-			Policy: sluice.Policy{
-				Name:   rapid.SampledFrom([]string{"a", "b"}).Draw(t, "name"),
-				Limits: rapid.SliceOfN(limit, 1, 2).Draw(t, "limits"),
-			},
-			Key:     rapid.SliceOfN(part, 0, 2).Draw(t, "key"),
-			Missing: rapid.SampledFrom([]policy.Missing{policy.MissingRefuse, policy.MissingAllow}).Draw(t, "missing"),
-			OnError: rapid.SampledFrom([]sluice.ErrorPolicy{sluice.Allow, sluice.Deny}).Draw(t, "on_error"),
-			Shadow:  rapid.Bool().Draw(t, "shadow"),
-		}
-	})
 	rapid.Check(t, func(t *rapid.T) {
-		p, q := drawn.Draw(t, "p"), drawn.Draw(t, "q")
-		equal := cmp.Equal(p, q, cmp.AllowUnexported(sluice.Limit{}), cmpopts.EquateEmpty())
+		p, q := drawPolicy(t, 1), drawPolicy(t, 1)
+		equal := samePolicies(p, q) == ""
 		if same := p.Revision() == q.Revision(); same != equal {
 			t.Errorf("revisions of %+v and %+v are equal: %t, want %t", p, q, same, equal)
 		}

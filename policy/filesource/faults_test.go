@@ -26,7 +26,7 @@ func faultsOf(t interface {
 }
 
 const (
-	allFields   = "listen, store, store_timeout, store_max_keys, key_prefix, hash_keys, trusted_proxies, allow_inline_limits, ready_requires_store, policies"
+	allFields   = "listen, store, store_timeout, store_max_keys, key_prefix, hash_keys, trusted_proxies, allow_inline_limits, ready_requires_store, policies, schedules"
 	nameRule    = "must be a letter or digit of a-z and 0-9, followed by up to 62 of a-z, 0-9, '.', '_' and '-'"
 	noSuchField = "there is no such field here; "
 )
@@ -44,15 +44,12 @@ func TestFaults(t *testing.T) {
 			"f:5:1: foo: " + noSuchField + "there are " + allFields,
 			`f:6:1: "a\nb": ` + noSuchField + "there are " + allFields,
 		}},
-		{"fields of later versions", "schedules: {}\nenvoy: {}\nadmin: {}\nlisten: {grpc: x, resp: x}\npolicies:\n  api:\n    limits: [1/s]\n    block: {}\n    lease: {}\n    overrides: {}\n    deny_cache: true\n    on_error: local\n", []string{
-			"f:1:1: schedules: schedules are not in this version; take the field out",
+		{"fields of later versions", "\nenvoy: {}\nadmin: {}\nlisten: {grpc: x, resp: x}\npolicies:\n  api:\n    limits: [1/s]\n\n    lease: {}\n\n    deny_cache: true\n    on_error: local\n", []string{
 			"f:2:1: envoy: Envoy's rate limit files are not in this version; take the field out",
 			"f:3:1: admin: tokens are not in this version; take the field out",
 			"f:4:10: listen.grpc: the gRPC door is not in this version; take the field out",
 			"f:4:19: listen.resp: the RESP door is not in this version; take the field out",
-			"f:8:5: policies.api.block: penalties are not in this version; take the field out",
 			"f:9:5: policies.api.lease: leases are not in this version; take the field out",
-			"f:10:5: policies.api.overrides: overrides are not in this version; take the field out",
 			"f:11:5: policies.api.deny_cache: the deny cache is not in this version; take the field out or write false",
 			"f:12:15: policies.api.on_error: a local share of the limits is not in this version; write allow or deny",
 		}},
@@ -109,6 +106,74 @@ func TestFaults(t *testing.T) {
 			"f:4:61: policies.a.key[5]: header:a is there twice; once is enough",
 			`f:4:81: policies.a.missing: it is "maybe"; it must be refuse or allow`,
 			"f:5:27: policies.b.key: there are 9 parts; there can be at most 8",
+		}},
+		{"blocks", "policies:\n  a: {limits: [1/s], block: 15m}\n  b: {limits: [1/s], block: {}}\n  c:\n    limits: [1/s]\n    block: {after: many, within: 60, for: 400d, max: 0s, until: 1}\n  d: {limits: [1/s], block: {after: 0, within: 1m, for: 2m, max: 1m}}\n  e: {limits: [1/s], block: }\n", []string{
+			"f:2:29: policies.a.block: it is text; it must be a mapping, as in {after: 100, within: 1m, for: 15m}",
+			"f:3:22: policies.b.block.after: it is 0; it must be 1 to 4294967295 refusals",
+			"f:3:22: policies.b.block.within: it is 0s; it must be 1ms to 366d",
+			"f:3:22: policies.b.block.for: it is 0s; it must be 1ms to 366d",
+			`f:6:20: policies.c.block.after: it is "many"; it must be a whole number, at most 4294967295`,
+			`f:6:34: policies.c.block.within: "60" is no duration; write a number and ms, s, m, h or d, as in "100ms" or "1m30s"`,
+			"f:6:43: policies.c.block.for: it is 9600h0m0s; it must be 1ms to 366d",
+			"f:6:54: policies.c.block.max: it is 0s; it must be 1ms to 366d",
+			"f:6:58: policies.c.block.until: " + noSuchField + "there are after, within, for, max",
+			"f:7:37: policies.d.block.after: it is 0; it must be 1 to 4294967295 refusals",
+			"f:7:66: policies.d.block.max: it is 1m0s, shorter than the first block of 2m0s; give at least that, or leave it out",
+			"f:8:22: policies.e.block: it has no value; write one or take it out",
+		}},
+		{"overrides", "policies:\n  a:\n    limits: [1/s]\n    overrides:\n      x: {}\n      'y*': {limits: {a: 1/x, B: 1/s}, until: 2027-01-01}\n      'y*': {limits: [1/s]}\n      user 42: {limit: [1/s], limits: [2/s, 1/s], until: [x]}\n      \"\": {limits: [1/s], until: 1969-01-01T00:00:00Z}\n      z: 1/s\n      empty:\n  b: {limits: [1/s], overrides: [x]}\n", []string{
+			`f:5:7: policies.a.overrides.x.limits: there is none; give at least one, such as "100/minute"`,
+			`f:6:26: policies.a.overrides.y*.limits.a: "1/x": the period's unit "x" is unknown; it must be one of ms, s (second), m (minute), h (hour), d (day), w (week)`,
+			`f:6:31: policies.a.overrides.y*.limits.B: the name "B" is not a letter or digit followed by up to 62 of a-z, 0-9, '.', '_' and '-'`,
+			`f:6:47: policies.a.overrides.y*.until: "2027-01-01" is no instant; write date, time and zone, as in 2027-01-01T00:00:00Z or 2027-01-01T00:00:00+01:00`,
+			"f:7:7: policies.a.overrides.y*: it is there twice, first in line 6; take one of them out",
+			`f:8:17: policies.a.overrides."user 42".limit: ` + noSuchField + "did you mean limits?",
+			`f:8:45: policies.a.overrides."user 42".limits[1]: its period gives it the name "second", which policies.a.overrides."user 42".limits[0] has; write a mapping of names to limits`,
+			`f:8:58: policies.a.overrides."user 42".until: it is a list; it must be: date, time and zone, as in 2027-01-01T00:00:00Z`,
+			`f:9:7: policies.a.overrides."": the pattern is empty; it must be a key, or the beginning of keys and "*"`,
+			`f:9:34: policies.a.overrides."".until: it is not from 1970 to 2200; leave it out where the override is for good`,
+			"f:10:10: policies.a.overrides.z: it is text; it must be a mapping of names to values",
+			"f:11:7: policies.a.overrides.empty: it has no value; write one or take it out",
+			"f:12:33: policies.b.overrides: it is a list; it must be a mapping of names to values",
+		}},
+		{"schedules", "schedules:\n  Bad: {cron: '@hourly', reset: {policy: api}}\n  a: {}\n  b: {cron: 0 0 * * *, reset: {policy: apl}, set: {policy: api, limits: []}}\n  c: {crno: '@hourly', cron: '@every 1x', timezone: Europe/Berlln, missed: some, rest: {policy: api}}\n  d: {cron: '@hourly', adjust: {policy: api, limit: secnd, by: +1, min: 0, max: x}}\n  e: {cron: '@hourly', adjust: {policy: api, limit: second, by: 0, min: 5, max: 4}}\n  f: {cron: '@hourly', override: {policy: api, key: 'x*', limits: {a: 1/s}, for: 400d}}\n  g: {cron: '@hourly', block: {policy: api, for: 0s, reason: {}}}\n  h: {cron: '@hourly', reset: api}\n  i: '@hourly'\n  j: {cron: '@hourly', reset: {policy: 'a b'}}\n  k: {cron: '@hourly', set: {policy: api, limits: [1/x]}}\n  l:\npolicies: {api: {limits: [1/s]}}\n", []string{
+			`f:2:3: schedules.Bad: "Bad" ` + nameRule,
+			`f:3:3: schedules.a.cron: it is missing; write five fields (minute, hour, day of the month, month, day of the week), as in "30 2 * * mon-fri", or @hourly, @daily, @weekly, @monthly, @yearly, or "@every 90s"`,
+			"f:3:3: schedules.a: there are 0; give exactly one of reset, set, adjust, override and block",
+			"f:4:3: schedules.b: there are 2; give exactly one of reset, set, adjust, override and block",
+			`f:4:40: schedules.b.reset.policy: there is no policy "apl"; did you mean api?`,
+			`f:4:73: schedules.b.set.limits: there is none; give at least one, such as "100/minute"`,
+			"f:5:3: schedules.c: there are 0; give exactly one of reset, set, adjust, override and block",
+			"f:5:7: schedules.c.crno: " + noSuchField + "did you mean cron?",
+			`f:5:30: schedules.c.cron: "1x" is no duration; write a number and ms, s, m, h or d, as in "100ms" or "1m30s"`,
+			`f:5:53: schedules.c.timezone: there is no time zone "Europe/Berlln"; write the name of a zone of the IANA time zone database, such as "Europe/Berlin" or "UTC"`,
+			`f:5:76: schedules.c.missed: it is "some"; it must be latest, all or skip`,
+			"f:5:82: schedules.c.rest: " + noSuchField + "did you mean reset?",
+			`f:6:53: schedules.d.adjust.limit: the policy api has no limit "secnd"; did you mean second?`,
+			"f:6:73: schedules.d.adjust.min: it is 0; it must be 1 to 4294967295, or left out",
+			`f:6:81: schedules.d.adjust.max: it is "x"; it must be a whole number, at most 4294967295`,
+			"f:7:65: schedules.e.adjust.by: it is 0, which moves nothing; give how far the count goes up, or down where it is negative",
+			"f:7:73: schedules.e.adjust.min: it is 5, greater than max, which is 4; no count is within them",
+			`f:8:53: schedules.f.override.key: "x*" is a pattern, and a schedule overrides one exact key; give a prefix among the policy's overrides`,
+			"f:8:82: schedules.f.override.for: it is 9600h0m0s; it must be 1ms to 366d",
+			"f:9:24: schedules.g.block.key: it is empty; it must be 1 to 4096 bytes that say who is limited",
+			"f:9:50: schedules.g.block.for: it is 0s; it must be 1ms to 366d",
+			"f:9:62: schedules.g.block.reason: it is a mapping; it must be: text, up to 200 bytes",
+			"f:10:31: schedules.h.reset: it is text; it must be a mapping of names to values",
+			"f:11:6: schedules.i: it is text; it must be a mapping of names to values",
+			`f:12:40: schedules.j.reset.policy: "a b" must be a letter or digit of a-z and 0-9, followed by up to 62 of a-z, 0-9, '.', '_' and '-'`,
+			`f:13:52: schedules.k.set.limits[0]: "1/x": the period's unit "x" is unknown; it must be one of ms, s (second), m (minute), h (hour), d (day), w (week)`,
+			"f:14:3: schedules.l: it has no value; write one or take it out",
+		}},
+		{"schedules without policies", "schedules: {a: {cron: '@hourly', reset: {policy: api}}}\n", []string{
+			`f:1:50: schedules.a.reset.policy: there is no policy "api"; there are none`,
+		}},
+		{"schedules, and policies that are none", "schedules: {a: {cron: '@hourly', reset: {policy: api}}}\npolicies: 5\n", []string{
+			"f:2:11: policies: it is a number; it must be a mapping of names to values",
+		}},
+		{"schedules of policies that cannot be read", "schedules: {a: {cron: '@hourly', reset: {policy: api}}, b: {cron: '@hourly', adjust: {policy: b, limit: x, by: 1}}}\npolicies:\n  api:\n  b: {limits: 5}\n", []string{
+			"f:3:3: policies.api: it has no value; write one or take it out",
+			"f:4:15: policies.b.limits: it is a number; it must be a mapping of names to limits, as in {second: 10/s}, or a list of limits, as in [10/s]",
 		}},
 		{"texts with a colon", "policies: {a: {limits: [1/s], key: [ip, header:A, cookie:7, header:A:B, {a: b}, cookie: x, cookie:{}, \"a\":b]}}\n", []string{
 			"f:1:61: policies.a.key[3]: \"header:A:B\": the name \"A:B\" holds a character that a header name cannot have; letters, digits and !#$%&'*+-.^_`|~ can be in it",

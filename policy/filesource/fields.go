@@ -7,6 +7,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/sluice-project/sluice"
 	"github.com/sluice-project/sluice/policy"
+	"github.com/sluice-project/sluice/schedule"
 )
 
 // Field describes one field of the file.
@@ -87,6 +88,11 @@ var fileSettings = []setting[File]{
 		under: slices.Insert(rows(policySettings), 0, Field{"policies.NAME", "mapping", "", "One policy."}),
 		read:  readPolicies,
 	},
+	{
+		Field: Field{"schedules", "mapping of names to schedules", "{}", "What changes by itself, and when. A name is spelled like that of a policy."},
+		under: slices.Insert(rows(scheduleSettings), 0, Field{"schedules.NAME", "mapping", "", "One schedule: when, and one job."}),
+		read:  readSchedules,
+	},
 }
 
 var listenSettings = []setting[Listen]{
@@ -115,7 +121,7 @@ var policySettings = []setting[draft]{
 	{
 		Field: Field{
 			"policies.NAME.limits", "mapping of names to limits, or list of limits, 1 to 8", "",
-			"The limits that must all allow. Each is COUNT/PERIOD [burst N] [ALGORITHM [aligned]]. In a list, a limit's name is its period. Required.",
+			"The limits that must all allow. Each is COUNT/PERIOD [burst N] [ALGORITHM [aligned]] or COUNT/UNIT calendar ZONE [from DAY]. In a list, a limit's name is its period. Required.",
 		},
 		read: readLimits,
 	},
@@ -127,6 +133,182 @@ var policySettings = []setting[draft]{
 		Field: Field{"policies.NAME.shadow", "true or false", "false", "Whether the policy decides and counts but refuses nobody."},
 		read:  scalar(parseBool, func(d *draft) *bool { return &d.Shadow }),
 	},
+	{
+		Field: Field{"policies.NAME.block", "mapping", "", "The penalty that bars a key which is refused too often. Without it none is barred."},
+		under: rows(blockSettings),
+		read:  readBlock,
+	},
+	{
+		Field: Field{
+			"policies.NAME.overrides", "mapping of keys to overrides, up to 10000", "{}",
+			"Other limits for some keys. A name is a key, or the beginning of keys and *. The key itself beats the longest beginning, that beats the policy.",
+		},
+		under: slices.Insert(rows(overrideSettings), 0, Field{"policies.NAME.overrides.NAME", "mapping", "", "One override."}),
+		read:  readOverrides,
+	},
+}
+
+var blockSettings = []setting[draft]{
+	{
+		Field: Field{"policies.NAME.block.after", "whole number, 1 to 4294967295", "", "How many refusals begin a block. Required."},
+		read:  penaltyField("after", parseWhole, func(p *sluice.Penalty) *int64 { return &p.After }),
+	},
+	{
+		Field: Field{"policies.NAME.block.within", "duration, 1ms to 366d", "", "The span in which they lie. Required."},
+		read:  penaltyField("within", parseDuration, func(p *sluice.Penalty) *time.Duration { return &p.Within }),
+	},
+	{
+		Field: Field{"policies.NAME.block.for", "duration, 1ms to 366d", "", "How long the first block lasts. Each later one lasts twice as long as the one before. Required."},
+		read:  penaltyField("for", parseDuration, func(p *sluice.Penalty) *time.Duration { return &p.For }),
+	},
+	{
+		Field: Field{
+			"policies.NAME.block.max", "duration, 1ms to 366d", "",
+			"The longest block. So long after the end of a block the next is a first one again. Without it every block lasts as long as the first.",
+		},
+		read: penaltyField("max", parsePositive, func(p *sluice.Penalty) *time.Duration { return &p.Max }),
+	},
+}
+
+var overrideSettings = []setting[overrideDraft]{
+	{
+		Field: Field{
+			"policies.NAME.overrides.NAME.limits", "mapping of names to limits, or list of limits, 1 to 8", "",
+			"The limits of these keys, in the place of all that the policy has. Required.",
+		},
+		read: readOverrideLimits,
+	},
+	{
+		Field: Field{
+			"policies.NAME.overrides.NAME.until", "date, time and zone, as in 2027-01-01T00:00:00Z", "",
+			"When the policy's own limits hold again. Without it the override is for good. One that has ended is ignored.",
+		},
+		read: readUntil,
+	},
+}
+
+var scheduleSettings = []setting[scheduleDraft]{
+	{
+		Field: Field{
+			"schedules.NAME.cron", "cron expression of five fields, @hourly and its like, or @every DURATION", "",
+			"When. @every is counted from the Unix epoch. Required.",
+		},
+		read: scheduleField("cron", asText, func(s *schedule.Schedule) *string { return &s.Cron }),
+	},
+	{
+		Field: Field{"schedules.NAME.timezone", "name of an IANA time zone", "UTC", "The time zone of the cron expression, such as Europe/Berlin."},
+		read:  scheduleField("timezone", asText, func(s *schedule.Schedule) *string { return &s.Timezone }),
+	},
+	{
+		Field: Field{
+			"schedules.NAME.missed", "latest, all or skip", "latest",
+			"What becomes of times at which no server was running: the last is made up for, all are (at most 1000), or none is.",
+		},
+		read: scheduleField("missed", parseMissed, func(s *schedule.Schedule) *schedule.Missed { return &s.Missed }),
+	},
+	{
+		Field: Field{"schedules.NAME.reset", "mapping", "", "Forgets what all keys of a policy have used."},
+		under: rows(resetSettings),
+		read:  readJob("reset", resetSettings, func(j *schedule.Job) **schedule.Reset { return &j.Reset }),
+	},
+	{
+		Field: Field{"schedules.NAME.set", "mapping", "", "Gives a policy other limits."},
+		under: rows(setSettings),
+		read:  readJob("set", setSettings, func(j *schedule.Job) **schedule.Set { return &j.Set }),
+	},
+	{
+		Field: Field{"schedules.NAME.adjust", "mapping", "", "Moves the count of one limit, and not its burst."},
+		under: rows(adjustSettings),
+		read:  readJob("adjust", adjustSettings, func(j *schedule.Job) **schedule.Adjust { return &j.Adjust }),
+	},
+	{
+		Field: Field{"schedules.NAME.override", "mapping", "", "Gives one key limits of its own."},
+		under: rows(jobOverrideSettings),
+		read:  readJob("override", jobOverrideSettings, func(j *schedule.Job) **schedule.Override { return &j.Override }),
+	},
+	{
+		Field: Field{"schedules.NAME.block", "mapping", "", "Bars one key."},
+		under: rows(jobBlockSettings),
+		read:  readJob("block", jobBlockSettings, func(j *schedule.Job) **schedule.Block { return &j.Block }),
+	},
+}
+
+// jobPolicy is the field that every job has.
+func jobPolicy(kind string, into func(*schedule.Job) *string) setting[scheduleDraft] {
+	return setting[scheduleDraft]{
+		Field: Field{"schedules.NAME." + kind + ".policy", "name of a policy of the file", "", "The policy. Required."},
+		read:  jobField(kind+".policy", asText, into),
+	}
+}
+
+// jobKey is the field of a job that is about one key.
+func jobKey(kind string, into func(*schedule.Job) *string) setting[scheduleDraft] {
+	return setting[scheduleDraft]{
+		Field: Field{"schedules.NAME." + kind + ".key", "text, 1 to 4096 bytes", "", "The key. Required."},
+		read:  jobField(kind+".key", asText, into),
+	}
+}
+
+var resetSettings = []setting[scheduleDraft]{jobPolicy("reset", func(j *schedule.Job) *string { return &j.Reset.Policy })}
+
+var setSettings = []setting[scheduleDraft]{
+	jobPolicy("set", func(j *schedule.Job) *string { return &j.Set.Policy }),
+	{
+		Field: Field{
+			"schedules.NAME.set.limits", "mapping of names to limits, or list of limits, 1 to 8", "",
+			"The limits, in the place of all that the policy has. Required.",
+		},
+		read: jobLimits("set.limits", func(j *schedule.Job) *[]sluice.Limit { return &j.Set.Limits }),
+	},
+}
+
+var adjustSettings = []setting[scheduleDraft]{
+	jobPolicy("adjust", func(j *schedule.Job) *string { return &j.Adjust.Policy }),
+	{
+		Field: Field{"schedules.NAME.adjust.limit", "name of a limit of the policy", "", "The limit. Required."},
+		read:  jobField("adjust.limit", asText, func(j *schedule.Job) *string { return &j.Adjust.Limit }),
+	},
+	{
+		Field: Field{"schedules.NAME.adjust.by", "whole number, such as +1 or -10", "", "How far the count is moved. Required."},
+		read:  jobField("adjust.by", parseWhole, func(j *schedule.Job) *int64 { return &j.Adjust.By }),
+	},
+	{
+		Field: Field{"schedules.NAME.adjust.min", "whole number, 1 to 4294967295", "", "The least count that it is moved to. Without it, 1."},
+		read:  jobField("adjust.min", parseBound, func(j *schedule.Job) *int64 { return &j.Adjust.Min }),
+	},
+	{
+		Field: Field{"schedules.NAME.adjust.max", "whole number, min to 4294967295", "", "The greatest count that it is moved to. Without it, 4294967295."},
+		read:  jobField("adjust.max", parseBound, func(j *schedule.Job) *int64 { return &j.Adjust.Max }),
+	},
+}
+
+var jobOverrideSettings = []setting[scheduleDraft]{
+	jobPolicy("override", func(j *schedule.Job) *string { return &j.Override.Policy }),
+	jobKey("override", func(j *schedule.Job) *string { return &j.Override.Key }),
+	{
+		Field: Field{
+			"schedules.NAME.override.limits", "mapping of names to limits, or list of limits, 1 to 8", "",
+			"The limits of the key, in the place of all that the policy has. Required.",
+		},
+		read: jobLimits("override.limits", func(j *schedule.Job) *[]sluice.Limit { return &j.Override.Limits }),
+	},
+	{
+		Field: Field{"schedules.NAME.override.for", "duration, 1ms to 366d", "", "How long from then on. Without it, for good."},
+		read:  jobField("override.for", parsePositive, func(j *schedule.Job) *time.Duration { return &j.Override.For }),
+	},
+}
+
+var jobBlockSettings = []setting[scheduleDraft]{
+	jobPolicy("block", func(j *schedule.Job) *string { return &j.Block.Policy }),
+	jobKey("block", func(j *schedule.Job) *string { return &j.Block.Key }),
+	{
+		Field: Field{"schedules.NAME.block.for", "duration, 1ms to 366d", "", "How long from then on. Required."},
+		read:  jobField("block.for", parsePositive, func(j *schedule.Job) *time.Duration { return &j.Block.For }),
+	},
+	{
+		Field: Field{"schedules.NAME.block.reason", "text, up to 200 bytes", "", "Why, for those who look at the block."},
+		read:  jobField("block.reason", asText, func(j *schedule.Job) *string { return &j.Block.Reason }),
+	},
 }
 
 // laterField is a field that this version knows of and cannot do.
@@ -137,7 +319,6 @@ type laterField struct {
 }
 
 var laterSettings = []laterField{
-	{"schedules", "schedules are", ""},
 	{"envoy", "Envoy's rate limit files are", ""},
 	{"admin", "tokens are", ""},
 }
@@ -148,9 +329,7 @@ var laterListen = []laterField{
 }
 
 var laterPolicy = []laterField{
-	{"block", "penalties are", ""},
 	{"lease", "leases are", ""},
-	{"overrides", "overrides are", ""},
 	{"deny_cache", "the deny cache is", "false"},
 }
 

@@ -3,7 +3,8 @@
 //
 // It applies nothing: what a changed setting means is its caller's business. It takes of YAML what a configuration
 // needs: one document of mappings, lists and plain values, and no anchors, aliases, merge keys, tags or directives, so
-// that a small file is never a large one. It imports the core package, package policy and a YAML parser.
+// that a small file is never a large one. It imports the core package, packages policy and schedule, and a YAML
+// parser.
 package filesource
 
 import (
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sluice-project/sluice/policy"
+	"github.com/sluice-project/sluice/schedule"
 )
 
 // File is what a configuration file says. What it leaves out holds its default, see [Fields].
@@ -39,6 +41,8 @@ type File struct {
 	ReadyRequiresStore bool
 	// Policies are valid and have different names, in the order of the file.
 	Policies []policy.Policy
+	// Schedules are valid, have different names, and are about policies of the file, in the order of the file.
+	Schedules []schedule.Schedule
 }
 
 // Listen is the addresses of the server, each HOST:PORT.
@@ -57,6 +61,9 @@ func Parse(name string, data []byte) (*File, error) {
 	r := newReader(name)
 	if root := r.document(data); root != nil {
 		fields(r, value{at: startOf(root), node: root}, fileSettings, laterSettings, f)
+	}
+	for _, look := range r.last {
+		look(f)
 	}
 	if err := r.err(); err != nil {
 		return nil, err

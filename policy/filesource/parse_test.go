@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/sluice-project/sluice"
 	"github.com/sluice-project/sluice/policy"
+	"github.com/sluice-project/sluice/schedule"
 )
 
 // complete is a file that gives every field, each with another value than its default.
@@ -37,6 +39,23 @@ policies:
   api.v1:
     key: header:X-API-Key
     limits: {day: 10000/day, burst: 10/s burst 20}
+    block: {after: 100, within: 1m, for: 15m, max: 24h}
+    overrides:
+      tenant-42: {limits: {burst: 100/s burst 200}}
+      "trial-*": {limits: [1/s], until: 2027-01-01T01:00:00+01:00}
+      user:7: {limits: [5/s], until: "2001-01-01T00:00:00Z"} # ended
+schedules:
+  nightly-reset: {cron: "0 0 * * *", timezone: Europe/Berlin, missed: all, reset: {policy: login}}
+  ramp-up: {cron: "@hourly", adjust: {policy: api.v1, limit: burst, by: +1, min: 5, max: 50}}
+  night-rate: {cron: 0 22 * * *, set: {policy: api.v1, limits: {burst: 100/s burst 200}}}
+  vip: {cron: "@daily", override: {policy: api.v1, key: user:8, limits: [9/s], for: 1d}}
+  weekend:
+    cron: 0 0 * * sat
+    block:
+      policy: login
+      key: 42
+      for: 2d
+      reason: closed
 `
 
 func parse(t *testing.T, text string) *File {
@@ -50,7 +69,7 @@ func parse(t *testing.T, text string) *File {
 
 // diff compares files, limits by what they are and not by how their names came about.
 func diff(want, got *File) string {
-	return cmp.Diff(want, got, cmp.AllowUnexported(sluice.Limit{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }))
+	return cmp.Diff(want, got, cmp.AllowUnexported(sluice.Limit{}), cmpopts.IgnoreUnexported(policy.Policy{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }))
 }
 
 func TestParseComplete(t *testing.T) {
@@ -86,8 +105,39 @@ func TestParseComplete(t *testing.T) {
 				Policy: sluice.Policy{Name: "api.v1", Limits: []sluice.Limit{
 					sluice.PerDay(10_000).WithName("day"),
 					sluice.PerSecond(10).WithBurst(20).WithName("burst"),
-				}},
+				}, Penalty: &sluice.Penalty{After: 100, Within: time.Minute, For: 15 * time.Minute, Max: 24 * time.Hour}},
 				Key: []policy.KeyPart{{Kind: policy.Header, Name: "X-API-Key"}},
+				Overrides: []policy.Override{
+					{Pattern: "tenant-42", Limits: []sluice.Limit{sluice.PerSecond(100).WithBurst(200).WithName("burst")}},
+					{Pattern: "trial-*", Limits: []sluice.Limit{sluice.PerSecond(1)}, Until: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)},
+					{Pattern: "user:7", Limits: []sluice.Limit{sluice.PerSecond(5)}, Until: time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)},
+				},
+			},
+		},
+		Schedules: []schedule.Schedule{
+			{
+				Name: "nightly-reset", Cron: "0 0 * * *", Timezone: "Europe/Berlin", Missed: schedule.All,
+				Job: schedule.Job{Reset: &schedule.Reset{Policy: "login"}},
+			},
+			{
+				Name: "ramp-up", Cron: "@hourly", Timezone: "UTC",
+				Job: schedule.Job{Adjust: &schedule.Adjust{Policy: "api.v1", Limit: "burst", By: 1, Min: 5, Max: 50}},
+			},
+			{
+				Name: "night-rate", Cron: "0 22 * * *", Timezone: "UTC",
+				Job: schedule.Job{Set: &schedule.Set{
+					Policy: "api.v1", Limits: []sluice.Limit{sluice.PerSecond(100).WithBurst(200).WithName("burst")},
+				}},
+			},
+			{
+				Name: "vip", Cron: "@daily", Timezone: "UTC",
+				Job: schedule.Job{Override: &schedule.Override{
+					Policy: "api.v1", Key: "user:8", Limits: []sluice.Limit{sluice.PerSecond(9)}, For: 24 * time.Hour,
+				}},
+			},
+			{
+				Name: "weekend", Cron: "0 0 * * sat", Timezone: "UTC",
+				Job: schedule.Job{Block: &schedule.Block{Policy: "login", Key: "42", For: 48 * time.Hour, Reason: "closed"}},
 			},
 		},
 	}
@@ -116,6 +166,7 @@ func TestParseDefaults(t *testing.T) {
 		KeyPrefix:      "sluice:",
 		TrustedProxies: []netip.Prefix{},
 		Policies:       []policy.Policy{},
+		Schedules:      []schedule.Schedule{},
 	}
 	if d := diff(want, parse(t, "policies: {}")); d != "" {
 		t.Errorf("Parse of a file that gives nothing, -want +got:\n%s", d)
@@ -124,7 +175,7 @@ func TestParseDefaults(t *testing.T) {
 	if d := cmp.Diff([]policy.Policy{{
 		Policy: sluice.Policy{Name: "api", Limits: []sluice.Limit{sluice.PerSecond(1)}},
 		Key:    nil, Missing: policy.MissingRefuse, OnError: sluice.Allow, Shadow: false,
-	}}, got, cmp.AllowUnexported(sluice.Limit{})); d != "" {
+	}}, got, cmp.AllowUnexported(sluice.Limit{}), cmpopts.IgnoreUnexported(policy.Policy{})); d != "" {
 		t.Errorf("a policy that gives only its limits, -want +got:\n%s", d)
 	}
 }
@@ -135,7 +186,7 @@ func TestDefaultsHold(t *testing.T) {
 	var text strings.Builder
 	for _, f := range Fields() {
 		switch {
-		case strings.HasPrefix(f.Path, "policies"):
+		case strings.HasPrefix(f.Path, "policies"), strings.HasPrefix(f.Path, "schedules"):
 		case f.Type == "mapping":
 			text.WriteString(f.Path + ":\n")
 		case f.Default != "":
@@ -149,13 +200,21 @@ func TestDefaultsHold(t *testing.T) {
 			text.WriteString("    " + name + ": " + f.Default + "\n")
 		}
 	}
-	if d := diff(parse(t, "policies: {given: {limits: [1/s]}}"), parse(t, text.String())); d != "" {
+	text.WriteString("schedules:\n  given:\n    cron: '@hourly'\n    reset: {policy: given}\n")
+	for _, f := range Fields() {
+		if name, ok := strings.CutPrefix(f.Path, "schedules.NAME."); ok && f.Default != "" {
+			text.WriteString("    " + name + ": " + f.Default + "\n")
+		}
+	}
+	const bare = "policies: {given: {limits: [1/s]}}\nschedules: {given: {cron: '@hourly', reset: {policy: given}}}"
+	if d := diff(parse(t, bare), parse(t, text.String())); d != "" {
 		t.Errorf("all defaults given, -without +with:\n%s\n%s", d, text.String())
 	}
 	r := newReader("default")
 	defaults(r, fileSettings, new(File))
 	defaults(r, listenSettings, new(Listen))
-	defaults(r, policySettings, &draft{values: map[string]value{}})
+	defaults(r, policySettings, &draft{values: make(values)})
+	defaults(r, scheduleSettings, &scheduleDraft{values: make(values)})
 	if err := r.err(); err != nil {
 		t.Errorf("defaults have faults: %v", err)
 	}
@@ -180,70 +239,5 @@ func TestFields(t *testing.T) {
 	}
 	if want := []string{"listen", "listen.http", "policies.NAME.limits"}; slices.ContainsFunc(want, func(p string) bool { return !seen[p] }) {
 		t.Errorf("Fields has %v, want %v in it", seen, want)
-	}
-}
-
-func TestParseDuration(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]time.Duration{
-		"100ms": 100 * time.Millisecond, "1m30s": 90 * time.Second, "24h": 24 * time.Hour, "1d": 24 * time.Hour,
-		"1d12h": 36 * time.Hour, "0d1ms": time.Millisecond, "65535d": 65535 * 24 * time.Hour,
-	} {
-		if got, err := parseDuration(text); err != nil || got != want {
-			t.Errorf("parseDuration(%q) = %s, %v, want %s", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"", "1", "d", "-1d", "1.5d", "1d-1h", "1d+1h", "1dx", "1h1d", "65536d", "65535d1000000h", "1 d", "1w"} {
-		if got, err := parseDuration(text); err == nil {
-			t.Errorf("parseDuration(%q) = %s, want an error", text, got)
-		}
-	}
-}
-
-func TestSuggest(t *testing.T) {
-	t.Parallel()
-	names := []string{"limits", "key", "on_error", "store", "store_timeout"}
-	for name, want := range map[string]string{
-		"limit":        "did you mean limits?",
-		"limtis":       "did you mean limits?",
-		"LIMITS":       "did you mean limits?",
-		"keys":         "did you mean key?",
-		"kye":          "did you mean key?",
-		"onerror":      "did you mean on_error?",
-		"on-error":     "did you mean on_error?",
-		"storetimeout": "did you mean store_timeout?",
-		"stor":         "did you mean store?",
-		"":             "there are limits, key, on_error, store, store_timeout",
-		"quota":        "there are limits, key, on_error, store, store_timeout",
-		"kxyz":         "there are limits, key, on_error, store, store_timeout",
-	} {
-		if got := suggest(name, names); got != want {
-			t.Errorf("suggest(%q) = %q, want %q", name, got, want)
-		}
-	}
-}
-
-func TestDistance(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0},
-		{"", "abc", 3},
-		{"abc", "abc", 0},
-		{"abc", "abd", 1},
-		{"abc", "acb", 1},
-		{"abc", "cab", 2},
-		{"12ab", "34ba", 3},
-		{"kitten", "sitting", 3},
-		{"abcdefgh", "", 5},
-		{"abcdefgh", "ijklmnop", 5},
-	} {
-		for _, pair := range [][2]string{{test.a, test.b}, {test.b, test.a}} {
-			if got := distance(pair[0], pair[1], 5); got != test.want {
-				t.Errorf("distance(%q, %q, 5) = %d, want %d", pair[0], pair[1], got, test.want)
-			}
-		}
 	}
 }

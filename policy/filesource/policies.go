@@ -3,6 +3,8 @@ package filesource
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -13,28 +15,67 @@ import (
 // draft is a policy while it is read, with the values that its faults are about.
 type draft struct {
 	policy.Policy
-	values map[string]value // by the fields of policy.Policy.Faults
+	values values
+}
+
+// values are the places of what a draft was read from, by the fields of its faults.
+type values map[string]value
+
+// report makes faults of those of a draft that stands in a field. What is missing has none where it, or what it should
+// be in, is there and could not be read: why not is said already.
+func (v values) report(r *reader, field value, faults []*sluice.InvalidError) {
+	var known []*Fault
+	for _, fault := range faults {
+		about, ok := v[fault.Field]
+		if !ok {
+			about = value{path: field.path + "." + fault.Field, at: v.nearest(field, fault.Field)}
+		}
+		if ok || !r.unread(about.path, field.path) {
+			known = append(known, &Fault{Line: about.at.line, Column: about.at.column, Path: about.path, Problem: fault.Problem})
+		}
+	}
+	for _, fault := range known {
+		r.fault(place{fault.Line, fault.Column}, fault.Path, "%s", fault.Problem)
+	}
+}
+
+// unread reports whether a field, or one that it is in up to the outermost, has a fault.
+func (r *reader) unread(path, outermost string) bool {
+	for len(path) >= len(outermost) {
+		if r.faulty[path] {
+			return true
+		}
+		path = path[:max(0, strings.LastIndexByte(path, '.'))]
+		if path == "" {
+			return false
+		}
+	}
+	return false
+}
+
+// nearest returns the place of what a fault's field is in, where it has none itself: it is missing.
+func (v values) nearest(field value, path string) place {
+	for {
+		dot := strings.LastIndexByte(path, '.')
+		if dot < 0 {
+			return field.name
+		}
+		path = path[:dot]
+		if in, ok := v[path]; ok {
+			return in.name
+		}
+	}
 }
 
 func readPolicies(r *reader, v value, f *File) {
-	defaultPolicy := draft{values: make(map[string]value)}
+	defaultPolicy := draft{values: make(values)}
 	defaults(r, policySettings, &defaultPolicy)
 	f.Policies = []policy.Policy{}
 	for name, field := range r.entries(v) {
-		d := draft{Policy: defaultPolicy.Policy, values: map[string]value{"name": {path: field.path, at: field.name}}}
+		d := draft{Policy: defaultPolicy.Policy, values: values{"name": {path: field.path, at: field.name}}}
 		d.Name = name
 		fields(r, field, policySettings, laterPolicy, &d)
-		unread := r.faulty[field.path] || r.faulty[field.path+".limits"]
-		for _, fault := range d.Faults() {
-			if fault.Field == "limits" && unread {
-				continue // there may be some, and why they could not be read is said already
-			}
-			about, ok := d.values[fault.Field]
-			if !ok {
-				about = value{path: join(field.path, fault.Field), at: field.name}
-			}
-			r.fault(about.at, about.path, "%s", fault.Problem)
-		}
+		d.values.report(r, field, d.Faults())
 		f.Policies = append(f.Policies, d.Policy)
 	}
 }
@@ -55,13 +96,14 @@ func readKey(r *reader, v value, d *draft) {
 	}
 }
 
-// readLimits reads a mapping of names to limits, or a list of limits. In place of a limit that cannot be read stands
-// one that can, so that what is wrong with the rest is found too.
-func readLimits(r *reader, v value, d *draft) {
-	d.values["limits"] = v
+func readLimits(r *reader, v value, d *draft) { d.Limits = limits(r, v, "limits", d.values) }
+
+// limits reads a mapping of names to limits, or a list of limits. In place of a limit that cannot be read stands one
+// that can, so that what is wrong with the rest is found too. The field is that of faults.
+func limits(r *reader, v value, field string, at values) (all []sluice.Limit) {
 	add := func(about value, l sluice.Limit) {
-		d.values[fmt.Sprintf("limits[%d]", len(d.Limits))] = about
-		d.Limits = append(d.Limits, l)
+		at[fmt.Sprintf("%s[%d]", field, len(all))] = about
+		all = append(all, l)
 	}
 	entries := 0
 	switch n := v.node.(type) {
@@ -92,10 +134,74 @@ func readLimits(r *reader, v value, d *draft) {
 		}
 	default:
 		r.fault(v.at, v.path, "it is %s; it must be a mapping of names to limits, as in {second: 10/s}, or a list of limits, as in [10/s]", kindOf(v.node))
+		return nil
 	}
-	if entries > 0 && len(d.Limits) == 0 {
-		r.faulty[v.path] = true // there are some, each with its fault
+	if entries == 0 || len(all) > 0 {
+		at[field] = v // of one without limits that can be read, each has its fault
+	} else {
+		r.faulty[v.path] = true
 	}
+	return all
+}
+
+// readBlock reads a penalty.
+func readBlock(r *reader, v value, d *draft) {
+	if _, ok := v.node.(*ast.MappingNode); !ok {
+		r.fault(v.at, v.path, "it is %s; it must be a mapping, as in {after: 100, within: 1m, for: 15m}", kindOf(v.node))
+		return
+	}
+	d.Penalty = new(sluice.Penalty)
+	d.values["block"] = v
+	fields(r, v, blockSettings, nil, d)
+}
+
+// located is scalar for a field whose faults are known by another name than its path.
+func located[S, T any](field string, parse func(string) (T, error), into func(*S) *T, at func(*S) values) func(*reader, value, *S) {
+	return func(r *reader, v value, s *S) {
+		if t, ok := parsed(r, v, parse); ok {
+			*into(s) = t
+			at(s)[field] = v
+		}
+	}
+}
+
+func penaltyField[T any](name string, parse func(string) (T, error), into func(*sluice.Penalty) *T) func(*reader, value, *draft) {
+	return located("block."+name, parse, func(d *draft) *T { return into(d.Penalty) }, func(d *draft) values { return d.values })
+}
+
+// overrideDraft is an override while it is read. Its faults are those of the policy.
+type overrideDraft struct {
+	policy.Override
+	field  string
+	values values
+}
+
+func readOverrides(r *reader, v value, d *draft) {
+	d.values["overrides"] = v
+	for pattern, field := range r.entries(v) {
+		o := overrideDraft{
+			Override: policy.Override{Pattern: pattern}, field: policy.JoinPath("overrides", pattern), values: d.values,
+		}
+		d.values[o.field] = value{path: field.path, at: field.name, name: field.name}
+		fields(r, field, overrideSettings, nil, &o)
+		d.Overrides = append(d.Overrides, o.Override)
+	}
+}
+
+func readOverrideLimits(r *reader, v value, o *overrideDraft) {
+	o.Limits = limits(r, v, o.field+".limits", o.values)
+}
+
+func readUntil(r *reader, v value, o *overrideDraft) {
+	if until, ok := parsed(r, v, parseUntil); ok {
+		o.Until = until
+		o.values[o.field+".until"] = v
+	}
+}
+
+func parseUntil(text string) (time.Time, error) {
+	until, err := policy.ParseUntil(text)
+	return until, bareProblem(err)
 }
 
 func parseLimit(text string) (sluice.Limit, error) {

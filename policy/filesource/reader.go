@@ -6,10 +6,11 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/sluice-project/sluice/policy"
 )
 
 // maxFaults is how many faults are told apart: more than anybody reads, and fewer than fill a log.
@@ -21,6 +22,7 @@ type reader struct {
 	faults Faults
 	more   int             // faults beyond maxFaults
 	faulty map[string]bool // by the paths of the faults
+	last   []func(*File)   // what can be looked at only once the whole file is read
 }
 
 // plainText is what is wanted where no setting says more.
@@ -90,7 +92,7 @@ func fields[S any](r *reader, v value, settings []setting[S], later []laterField
 		for i, s := range settings {
 			names[i] = s.name()
 		}
-		r.fault(field.name, field.path, "there is no such field here; %s", suggest(name, names))
+		r.fault(field.name, field.path, "there is no such field here; %s", policy.Suggest(name, names))
 	}
 }
 
@@ -122,7 +124,7 @@ func (r *reader) entries(v value) iter.Seq2[string, value] {
 				r.fault(placeOf(key), v.path, "%s", problem)
 				continue
 			}
-			field := value{path: join(v.path, key.Value), want: plainText, name: placeOf(key)}
+			field := value{path: policy.JoinPath(v.path, key.Value), want: plainText, name: placeOf(key)}
 			if at, twice := first[key.Value]; twice {
 				r.fault(field.name, field.path, "it is there twice, first in line %d; take one of them out", at.line)
 				continue
@@ -253,18 +255,4 @@ func startOf(n ast.Node) place {
 		return placeOf(m.Values[0].Key.GetToken())
 	}
 	return placeOf(n.GetToken())
-}
-
-// join returns the path of a field within another. A name that would make the path unreadable is quoted.
-func join(path, name string) string {
-	strange := func(c rune) bool {
-		return c > unicode.MaxASCII || !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("._-", c)
-	}
-	if name == "" || len(name) > 63 || strings.ContainsFunc(name, strange) {
-		name = fmt.Sprintf("%.64q", name)
-	}
-	if path == "" {
-		return name
-	}
-	return path + "." + name
 }

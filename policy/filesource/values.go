@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sluice-project/sluice"
 )
 
 // scalar returns the read function of a field whose value is one text, number, true or false.
@@ -58,30 +60,18 @@ func oneOf[T fmt.Stringer](all ...T) func(string) (T, error) {
 	}
 }
 
-// parseDuration reads a duration as Go writes it, and with days of 24 hours before it: 100ms, 1m30s, 1d12h.
 func parseDuration(text string) (time.Duration, error) {
-	invalid := fmt.Errorf(`%.64q is no duration; write a number and ms, s, m, h or d, as in "100ms" or "1m30s"`, text)
-	days, rest, found := strings.Cut(text, "d")
-	if !found {
-		d, err := time.ParseDuration(text)
-		if err != nil {
-			return 0, invalid
-		}
-		return d, nil
+	d, err := sluice.ParseDuration(text)
+	return d, bareProblem(err)
+}
+
+// parsePositive reads a duration where none would mean another thing than 0s.
+func parsePositive(text string) (time.Duration, error) {
+	d, err := parseDuration(text)
+	if err == nil && d == 0 {
+		err = fmt.Errorf("it is %s; it must be 1ms to 366d", d)
 	}
-	n, err := strconv.ParseUint(days, 10, 16) // 65535 days are within a time.Duration
-	if err != nil || strings.HasPrefix(rest, "-") || strings.HasPrefix(rest, "+") {
-		return 0, invalid
-	}
-	d := time.Duration(n) * 24 * time.Hour
-	if rest == "" {
-		return d, nil
-	}
-	more, err := time.ParseDuration(rest)
-	if err != nil || d+more < d {
-		return 0, invalid
-	}
-	return d + more, nil
+	return d, err
 }
 
 func parseTimeout(text string) (time.Duration, error) {
@@ -129,6 +119,24 @@ func parseStore(text string) (string, error) {
 		return "", errors.New("it is no URL that can be read; in user name and password write characters other than letters, digits and -._~ as % and two hexadecimal digits")
 	}
 	return text, nil
+}
+
+// parseWhole reads a whole number, with or without a sign.
+func parseWhole(text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("it is %.64q; it must be a whole number, at most %d", text, int64(sluice.MaxCount))
+	}
+	return n, nil
+}
+
+// parseBound reads a whole number where none would mean another thing than 0.
+func parseBound(text string) (int64, error) {
+	n, err := parseWhole(text)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("it is 0; it must be 1 to %d, or left out", int64(sluice.MaxCount))
+	}
+	return n, err
 }
 
 func parseMaxKeys(text string) (int, error) {

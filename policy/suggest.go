@@ -1,12 +1,14 @@
-package filesource
+package policy
 
 import (
 	"fmt"
 	"strings"
+	"unicode"
 )
 
-// suggest says what may have been meant by a name that is none of those that there are.
-func suggest(name string, names []string) string {
+// Suggest says what may have been meant by a name that is none of those that there are: "did you mean limits?", or else
+// "there are key, limits".
+func Suggest(name string, names []string) string {
 	best, least := "", 1+max(1, len(name)/3)
 	for _, candidate := range names {
 		if d := distance(strings.ToLower(name), candidate, least); d < least {
@@ -46,4 +48,19 @@ func distance(a, b string, most int) int {
 		older, last, row = last, row, older
 	}
 	return min(most, last[len(b)])
+}
+
+// JoinPath returns the path of a field within another, such as "policies.api". A name that would make the path
+// unreadable is quoted.
+func JoinPath(path, name string) string {
+	strange := func(c rune) bool {
+		return c > unicode.MaxASCII || !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("._-*", c)
+	}
+	if name == "" || len(name) > 63 || strings.ContainsFunc(name, strange) {
+		name = fmt.Sprintf("%.64q", name)
+	}
+	if path == "" {
+		return name
+	}
+	return path + "." + name
 }
