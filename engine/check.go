@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/sluice-project/sluice"
@@ -12,20 +13,32 @@ import (
 // [sluice.SourceErrorPolicy]; a peek gets the store's error instead, because somebody who looks must not be told a
 // state that nobody knows. The other errors are [*UnknownPolicyError] and [*sluice.InvalidError].
 func (e *Engine) Check(ctx context.Context, q Query) (Answer, error) {
-	p, err := find(e.Snapshot(), q)
-	if err != nil {
-		return Answer{}, err
-	}
 	start := e.now()
-	d, err := e.store.Check(ctx, request(p, q))
-	return e.answer(ctx, p, q, sluice.Result{Decision: d, Err: err}, e.since(start))
+	for attempt := 1; ; attempt++ {
+		before := e.view.Before() // and then the snapshot, which may be of a later view but of none before
+		p, err := find(e.Snapshot(), q)
+		if err != nil {
+			return Answer{}, err
+		}
+		d, err := e.store.Check(ctx, request(p, q, before))
+		if errors.Is(err, sluice.ErrStale) && attempt < attempts {
+			_ = e.view.Refresh(ctx) // where it fails, Before is 0: what is known must do, and who keeps the view says why
+			continue
+		}
+		return e.answer(ctx, p, q, sluice.Result{Decision: d, Err: err}, e.since(start))
+	}
 }
+
+// attempts is how often a check is asked that comes too late for its snapshot: the process must have slept each time
+// between the look at the view and the store's decision.
+const attempts = 4
 
 // CheckAll answers several queries by one snapshot and one call of the store: each for itself, those of one key in
 // their order. A query that is not legal gets its own error, as [Engine.Check] would give it, and stops no other.
 // Results are in the order of the queries.
 func (e *Engine) CheckAll(ctx context.Context, queries []Query) []Result {
 	var (
+		before   = e.view.Before() // and then the snapshot, as in Check
 		snapshot = e.Snapshot()
 		results  = make([]Result, len(queries))
 		policies = make([]*policy.Policy, len(queries)) // nil where the query is not legal
@@ -38,7 +51,7 @@ func (e *Engine) CheckAll(ctx context.Context, queries []Query) []Result {
 			continue
 		}
 		policies[i] = p
-		reqs = append(reqs, request(p, q))
+		reqs = append(reqs, request(p, q, before))
 	}
 	if len(reqs) == 0 {
 		return results
@@ -47,10 +60,14 @@ func (e *Engine) CheckAll(ctx context.Context, queries []Query) []Result {
 	decided := e.store.CheckAll(ctx, reqs)
 	elapsed := e.since(start)
 	for i, p := range policies {
-		if p == nil {
+		switch {
+		case p == nil:
 			continue
+		case errors.Is(decided[0].Err, sluice.ErrStale): // with many or all others: Check looks again, and once is enough
+			results[i].Answer, results[i].Err = e.Check(ctx, queries[i])
+		default:
+			results[i].Answer, results[i].Err = e.answer(ctx, p, queries[i], decided[0], elapsed)
 		}
-		results[i].Answer, results[i].Err = e.answer(ctx, p, queries[i], decided[0], elapsed)
 		decided = decided[1:]
 	}
 	return results
@@ -114,6 +131,9 @@ func validate(key string, cost int64) error {
 	return sluice.ValidateCost(cost)
 }
 
-func request(p *policy.Policy, q Query) sluice.Request {
-	return sluice.Request{Policy: &p.Policy, Key: q.Key, Cost: q.Cost, Peek: q.Peek}
+// request is the question to the store. What the shadow refuses is no refusal, so it counts towards no penalty.
+func request(p *policy.Policy, q Query, before sluice.Tick) sluice.Request {
+	return sluice.Request{
+		Policy: p.For(q.Key), Key: q.Key, Cost: q.Cost, Peek: q.Peek, Uncounted: p.Shadow, Before: before,
+	}
 }

@@ -23,13 +23,31 @@ type Config struct {
 	// Observer is told of every check and peek that went to the store, on the caller's goroutine after the answer: it
 	// must be quick, and safe for concurrent use. The default is none.
 	Observer func(context.Context, Observation)
+	// View says how long the snapshot may be decided by. The default is for ever.
+	View View
 }
+
+// View is where snapshots come from.
+type View interface {
+	// Before returns the instant of the store's clock until which the snapshot of the latest [Engine.Swap] may be decided
+	// by; 0 where that is not known, and the snapshot is the best that there is.
+	Before() sluice.Tick
+	// Refresh sees to it that the snapshot, and Before, are those of now. Where it fails, Before is 0.
+	Refresh(ctx context.Context) error
+}
+
+// always is the view of a snapshot that holds until the next one comes.
+type always struct{}
+
+func (always) Before() sluice.Tick           { return 0 }
+func (always) Refresh(context.Context) error { return nil }
 
 // Engine answers checks by the policies of its snapshot. It is safe for concurrent use; nothing runs behind its
 // callers' back.
 type Engine struct {
 	store    sluice.Store
 	observer func(context.Context, Observation)
+	view     View
 	health   health
 	snapshot atomic.Pointer[policy.Snapshot] // nil before the first Swap
 }
@@ -42,7 +60,10 @@ func New(store sluice.Store, cfg Config) *Engine {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Engine{store: store, observer: cfg.Observer, health: health{logger: cfg.Logger}}
+	if cfg.View == nil {
+		cfg.View = always{}
+	}
+	return &Engine{store: store, observer: cfg.Observer, view: cfg.View, health: health{logger: cfg.Logger}}
 }
 
 // Swap puts a snapshot in place of the one before. A check under way ends by the one that it began with.
@@ -66,13 +87,14 @@ func (e *Engine) StoreFailure() error { return e.health.failure() }
 // Reset forgets what a key has used, of all limits of a policy. A key that is not known is no error. The errors are
 // [*UnknownPolicyError], [*sluice.InvalidError] and those of the store.
 func (e *Engine) Reset(ctx context.Context, policyName, key string) error {
-	if _, ok := e.Snapshot().Get(policyName); !ok {
+	p, ok := e.Snapshot().Get(policyName)
+	if !ok {
 		return &UnknownPolicyError{Policy: policyName}
 	}
 	if err := sluice.ValidateKey(key); err != nil {
 		return err
 	}
-	err := e.store.Reset(ctx, policyName, key)
+	err := e.store.Reset(ctx, &p.Policy, key)
 	e.health.note(ctx, err)
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -33,7 +34,7 @@ func newStore(tb testing.TB) *memstore.Store {
 
 func newSnapshot(tb testing.TB, policies ...policy.Policy) *policy.Snapshot {
 	tb.Helper()
-	s, err := policy.NewSnapshot(policies)
+	s, err := policy.NewSnapshot(policies, time.Now())
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -62,7 +63,15 @@ func (s brokenStore) CheckAll(_ context.Context, reqs []sluice.Request) []sluice
 	return results
 }
 
-func (s brokenStore) Reset(context.Context, string, string) error { return s.err }
+func (s brokenStore) Reset(context.Context, *sluice.Policy, string) error { return s.err }
+
+func (s brokenStore) Amend(context.Context, sluice.Amendment) (sluice.Standing, error) {
+	return sluice.Standing{}, s.err
+}
+
+func (s brokenStore) List(context.Context, sluice.List) (sluice.Page, error) {
+	return sluice.Page{}, s.err
+}
 
 func TestCheck(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/sluice-project/sluice"
 	"github.com/sluice-project/sluice/engine"
@@ -20,7 +21,7 @@ func ExampleEngine_Check() {
 	snapshot, err := policy.NewSnapshot([]policy.Policy{
 		{Policy: sluice.Policy{Name: "api", Limits: []sluice.Limit{sluice.PerDay(1)}}},
 		{Policy: sluice.Policy{Name: "new", Limits: []sluice.Limit{sluice.PerDay(1)}}, Shadow: true},
-	})
+	}, time.Now())
 	if err != nil {
 		fmt.Println(err)
 		return
