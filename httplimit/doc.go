@@ -5,7 +5,7 @@
 //
 // Every response that a decision was made for carries RateLimit-Policy and RateLimit, as in
 // draft-ietf-httpapi-ratelimit-headers-11; see [AddHeaders]. A refusal is answered 429 with Retry-After and a problem
-// body (RFC 9457); see [Refusal].
+// body (RFC 9457), whether limits refused or a block bars the key; see [Refusal].
 //
 // Who a request is from is what a [KeyFunc] says. The address of a client comes from X-Forwarded-For only as far as
 // proxies that the caller trusts have written it; see [ClientAddr].

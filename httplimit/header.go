@@ -24,11 +24,15 @@ const maxInteger = 999_999_999_999_999
 // limit that refused has the time after which it would not as its t, and the others have none, because Retry-After
 // should not come before the end of a window.
 //
+// While a block bars the key, nothing remains of any limit, whatever it has counted: r is 0 and t the time of
+// Retry-After, or, where the cost can never fit, the time until no block bars the key and all limits read as new.
+//
 // All times are whole seconds, rounded up.
 func AddHeaders(h http.Header, d sluice.Decision) {
 	if d.Source == sluice.SourceErrorPolicy {
 		return
 	}
+	_, barred := d.Blocked()
 	var policy, state []byte
 	for i, l := range d.Limits() {
 		if i > 0 {
@@ -42,6 +46,11 @@ func AddHeaders(h http.Header, d sluice.Decision) {
 			policy = appendParameter(policy, "sluice-burst", burst)
 		}
 		state = appendName(state, l.Limit)
+		if barred {
+			state = appendParameter(state, "r", 0)
+			state = appendParameter(state, "t", seconds(barredFor(d)))
+			continue
+		}
 		state = appendParameter(state, "r", l.Remaining)
 		switch {
 		case d.Allowed || d.RetryAfter == sluice.Never:
@@ -76,6 +85,14 @@ func appendParameter(b []byte, name string, value int64) []byte {
 
 // retryAfter returns the whole seconds to wait after a refusal that is not for ever, at least 1.
 func retryAfter(d sluice.Decision) int64 { return max(1, seconds(d.RetryAfter)) }
+
+// barredFor returns the time for which a decision of a key that a block bars leaves nothing of its limits.
+func barredFor(d sluice.Decision) time.Duration {
+	if d.RetryAfter == sluice.Never {
+		return d.ResetAfter
+	}
+	return d.RetryAfter
+}
 
 // seconds returns a time of 0 or more in whole seconds, rounded up.
 func seconds(d time.Duration) int64 {

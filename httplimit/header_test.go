@@ -35,6 +35,19 @@ func full(remaining int64, retry, reset time.Duration) sluice.Outcome {
 	return sluice.Outcome{Remaining: remaining, RetryAfter: retry, ResetAfter: reset}
 }
 
+// bar returns the decision with a block that lasts for a time yet, until 2027 begins.
+func bar(d sluice.Decision, left time.Duration) sluice.Decision {
+	until := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	d.Bar(sluice.Block{Until: sluice.Tick(until.UnixMicro()), Reason: "abuse"}, left)
+	return d
+}
+
+// shadowed returns the decision as that of a policy that lets everybody through.
+func shadowed(d sluice.Decision) sluice.Decision {
+	d.Allowed = true
+	return d
+}
+
 func TestAddHeaders(t *testing.T) {
 	t.Parallel()
 	const tick = time.Microsecond
@@ -100,6 +113,24 @@ func TestAddHeaders(t *testing.T) {
 			"the longest wait", decide(one(day), 1, full(0, sluice.MaxWait, sluice.MaxWait)),
 			`"day";q=10000;w=86400`, `"day";r=0;t=9007199255`, "9007199255",
 		},
+
+		{
+			"blocked, with room under the limits", bar(decide(both, 1, room(20, 0), room(9980, time.Hour)), 10*time.Minute+tick),
+			bothPolicy, `"second";r=0;t=601, "day";r=0;t=601`, "601",
+		},
+		{
+			"blocked for less than a limit refuses", bar(decide(both, 1, room(20, 0), full(0, time.Hour, 2*time.Hour)), 10*time.Minute),
+			bothPolicy, `"second";r=0;t=3600, "day";r=0;t=3600`, "3600",
+		},
+		{
+			"blocked, and can never fit", bar(decide(both, 50, full(20, sluice.Never, 0), room(9980, time.Hour)), 2*time.Hour),
+			bothPolicy, `"second";r=0;t=7200, "day";r=0;t=7200`, "",
+		},
+		{
+			"blocked, and let pass in the shadow", shadowed(bar(decide(one(day), 1, room(9980, time.Hour)), time.Minute)),
+			`"day";q=10000;w=86400`, `"day";r=0;t=60`, "",
+		},
+		{"blocked before the limits spoke", bar(decide(one(day), 1), time.Minute), "", "", "60"},
 
 		{"nobody knows, allowed", sluice.Decision{Allowed: true, Source: sluice.SourceErrorPolicy}, "", "", ""},
 		{"nobody knows, refused", sluice.Decision{Source: sluice.SourceErrorPolicy}, "", "", ""},

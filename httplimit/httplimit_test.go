@@ -252,6 +252,32 @@ func TestNeverHasNoRetryAfter(t *testing.T) {
 	}
 }
 
+func TestBlockedClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		limiter := newLimiter(t, sluice.PerMinute(10))
+		if err := limiter.Block(t.Context(), "192.0.2.1", 90*time.Second, "abuse"); err != nil {
+			t.Fatal(err)
+		}
+		h := httplimit.New(limiter, httplimit.Config{})(ok)
+		resp := serve(h, get("192.0.2.1:1"))
+		if got := resp.Header.Get("Retry-After"); resp.StatusCode != 429 || got != "90" {
+			t.Errorf("status %d, Retry-After %q, want 429 and 90", resp.StatusCode, got)
+		}
+		if got := resp.Header.Get("RateLimit"); got != `"minute";r=0;t=90` {
+			t.Errorf("RateLimit %q, want nothing left for 90 s", got)
+		}
+		until := time.Now().Add(90 * time.Second).UTC().Format(time.RFC3339)
+		if p := problemOf(t, resp); p.Type != httplimit.TypeAbnormalUsage || p.Detail != "blocked until "+until+" (abuse): try again in 90 s" {
+			t.Errorf("problem %+v, want until when it is blocked and why", p)
+		}
+		time.Sleep(90 * time.Second)
+		if resp := serve(h, get("192.0.2.1:1")); resp.StatusCode != 200 {
+			t.Errorf("after Retry-After: status %d, want 200", resp.StatusCode)
+		}
+	})
+}
+
 func TestRefuse(t *testing.T) {
 	t.Parallel()
 	config := httplimit.Config{Refuse: func(w http.ResponseWriter, _ *http.Request, d sluice.Decision) {

@@ -5,12 +5,18 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/sluice-project/sluice"
 )
 
-// TypeQuotaExceeded is the type of the problem of a refusal, as in draft-ietf-httpapi-ratelimit-headers-11.
-const TypeQuotaExceeded = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+// The types of the problem of a refusal, as in draft-ietf-httpapi-ratelimit-headers-11.
+const (
+	// TypeQuotaExceeded is that of a refusal by limits.
+	TypeQuotaExceeded = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+	// TypeAbnormalUsage is that of a refusal by a block, of which the limits may have room.
+	TypeAbnormalUsage = "https://iana.org/assignments/http-problem-types#abnormal-usage-detected"
+)
 
 // Problem is a response that says in JSON why a request was not served, as in RFC 9457.
 type Problem struct {
@@ -22,13 +28,14 @@ type Problem struct {
 	Status int `json:"status"`
 	// Detail says what was wrong with this request and what would be right.
 	Detail string `json:"detail"`
-	// ViolatedPolicies are the names of the limits that refused, where the type is [TypeQuotaExceeded].
+	// ViolatedPolicies are the names of the limits that refused, where the type is [TypeQuotaExceeded] or
+	// [TypeAbnormalUsage]; of the latter there may be none.
 	ViolatedPolicies []string `json:"violated-policies,omitempty"`
 }
 
-// Refusal returns the problem of a decision that is not allowed: 429 of [TypeQuotaExceeded] with the limits that refused,
-// and the time to wait or that no time would do; or 503 where the source is [sluice.SourceErrorPolicy], since no quota is
-// known to be exceeded.
+// Refusal returns the problem of a decision that is not allowed: 429 with the limits that refused, and the time to wait or
+// that no time would do. It is of [TypeAbnormalUsage] where a block bars the key, and says until when and why, else of
+// [TypeQuotaExceeded]. Where the source is [sluice.SourceErrorPolicy] it is 503, since no quota is known to be exceeded.
 func Refusal(d sluice.Decision) Problem {
 	if d.Source == sluice.SourceErrorPolicy {
 		return statusProblem(http.StatusServiceUnavailable,
@@ -38,11 +45,21 @@ func Refusal(d sluice.Decision) Problem {
 		Type:             TypeQuotaExceeded,
 		Title:            "Request cannot be satisfied as assigned quota has been exceeded",
 		Status:           http.StatusTooManyRequests,
+		Detail:           shortage(d),
 		ViolatedPolicies: d.DeniedBy(),
 	}
+	if b, barred := d.Blocked(); barred {
+		p.Type = TypeAbnormalUsage
+		p.Title = "Request not satisfied due to detection of abnormal request pattern"
+		p.Detail = blocked(b, d)
+	}
+	return p
+}
+
+// shortage says which limits have no room, and what to do.
+func shortage(d sluice.Decision) string {
 	if d.RetryAfter != sluice.Never {
-		p.Detail = fmt.Sprintf("no room for a cost of %d%s: try again in %d s", d.Cost, under(p.ViolatedPolicies), retryAfter(d))
-		return p
+		return fmt.Sprintf("no room for a cost of %d%s: try again in %d s", d.Cost, under(d.DeniedBy()), retryAfter(d))
 	}
 	var tooSmall []string
 	for _, l := range d.Limits() {
@@ -50,8 +67,19 @@ func Refusal(d sluice.Decision) Problem {
 			tooSmall = append(tooSmall, fmt.Sprintf("%s holds %d", l.Limit.Name(), l.Limit.Capacity()))
 		}
 	}
-	p.Detail = fmt.Sprintf("a cost of %d can never fit (%s): ask for less at once", d.Cost, strings.Join(tooSmall, ", "))
-	return p
+	return fmt.Sprintf("a cost of %d can never fit (%s): ask for less at once", d.Cost, strings.Join(tooSmall, ", "))
+}
+
+// blocked says until when a block lasts and why, and what to do.
+func blocked(b sluice.Block, d sluice.Decision) string {
+	text := "blocked until " + time.UnixMicro(int64(b.Until)).UTC().Format(time.RFC3339Nano)
+	if b.Reason != "" {
+		text += " (" + b.Reason + ")"
+	}
+	if d.RetryAfter == sluice.Never {
+		return text + "; and " + shortage(d)
+	}
+	return fmt.Sprintf("%s: try again in %d s", text, retryAfter(d))
 }
 
 func under(limits []string) string {

@@ -24,6 +24,14 @@ func TestRefusal(t *testing.T) {
 			ViolatedPolicies: limits,
 		}
 	}
+	barred := func(detail string, limits ...string) httplimit.Problem {
+		p := exceeded(detail, limits...)
+		p.Type = "https://iana.org/assignments/http-problem-types#abnormal-usage-detected"
+		p.Title = "Request not satisfied due to detection of abnormal request pattern"
+		return p
+	}
+	nameless := decide(both, 1, room(1, 0), room(1, 0))
+	nameless.Bar(sluice.Block{Until: 1_800_000_000_250_000}, time.Second)
 	tests := []struct {
 		name string
 		d    sluice.Decision
@@ -53,6 +61,19 @@ func TestRefusal(t *testing.T) {
 			"no limit",
 			sluice.Decision{Cost: 1, RetryAfter: 90 * time.Second},
 			exceeded("no room for a cost of 1: try again in 90 s"),
+		},
+		{
+			"blocked", bar(decide(both, 1, room(1, 0), room(1, 0)), time.Minute+time.Microsecond),
+			barred("blocked until 2027-01-01T00:00:00Z (abuse): try again in 61 s"),
+		},
+		{"blocked without a reason", nameless, barred("blocked until 2027-01-15T08:00:00.25Z: try again in 1 s")},
+		{
+			"blocked, and one limit", bar(decide(both, 1, room(1, 0), full(0, time.Hour, time.Hour)), time.Minute),
+			barred("blocked until 2027-01-01T00:00:00Z (abuse): try again in 3600 s", "day"),
+		},
+		{
+			"blocked, and never", bar(decide(both, 21, full(20, sluice.Never, 0), room(9980, time.Hour)), time.Minute),
+			barred("blocked until 2027-01-01T00:00:00Z (abuse); and a cost of 21 can never fit (second holds 20): ask for less at once", "second"),
 		},
 		{"nobody knows", sluice.Decision{Source: sluice.SourceErrorPolicy}, httplimit.Problem{
 			Type: "about:blank", Title: "Service Unavailable", Status: 503,

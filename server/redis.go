@@ -15,6 +15,7 @@ import (
 
 	"github.com/redis/rueidis"
 	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/store/ledger"
 	"github.com/sluice-project/sluice/store/redisstore"
 )
 
@@ -29,9 +30,9 @@ type redis struct {
 	where  string // the URL without user and password
 	logger *slog.Logger
 
-	store  atomic.Pointer[redisstore.Store] // nil until it has been reached
-	reason atomic.Pointer[error]            // why it has not
-	tried  chan struct{}                    // closed after the first attempt
+	reached atomic.Pointer[connection] // nil until it has been
+	reason  atomic.Pointer[error]      // why it has not
+	tried   chan struct{}              // closed after the first attempt
 }
 
 func newRedis(address string, config redisstore.Config, logger *slog.Logger) (*redis, error) {
@@ -70,27 +71,43 @@ func Connect(address string, config redisstore.Config) (store *redisstore.Store,
 	if err != nil {
 		return nil, nil, fmt.Errorf("store %s: %w", r.where, err)
 	}
-	return c.store, c.client.Close, nil
+	return c.store, c.close, nil
 }
 
-// connection is a store that has been reached.
+// connection is a store that has been reached, and the ledger beside it. Each has a client of its own, so that no check
+// waits behind the long replies of a ledger.
 type connection struct {
-	client rueidis.Client
-	store  *redisstore.Store
+	client, ledgerClient rueidis.Client
+	store                *redisstore.Store
+	ledger               *redisstore.Ledger
+}
+
+func (c connection) close() {
+	for _, client := range []rueidis.Client{c.client, c.ledgerClient} {
+		if client != nil {
+			client.Close()
+		}
+	}
 }
 
 // connect makes one attempt. It knows no context and ends by the timeouts of the client.
-func (r *redis) connect() (connection, error) {
-	client, err := rueidis.NewClient(r.option)
-	if err != nil {
-		return connection{}, explain(err)
+func (r *redis) connect() (c connection, err error) {
+	defer func() {
+		if err != nil {
+			c.close()
+		}
+	}()
+	if c.client, err = rueidis.NewClient(r.option); err != nil {
+		return c, explain(err)
 	}
-	store, err := redisstore.New(client, r.config)
-	if err != nil {
-		client.Close()
-		return connection{}, err
+	if c.ledgerClient, err = rueidis.NewClient(r.option); err != nil {
+		return c, explain(err)
 	}
-	return connection{client, store}, nil
+	if c.store, err = redisstore.New(c.client, r.config); err != nil {
+		return c, err
+	}
+	c.ledger, err = redisstore.NewLedger(c.ledgerClient, redisstore.LedgerConfig{Prefix: r.config.Prefix})
+	return c, err
 }
 
 // connectUntil is connect, but it returns when ctx ends; what is reached after that is closed again.
@@ -110,12 +127,14 @@ func (r *redis) connectUntil(ctx context.Context) (connection, error) {
 	case <-ctx.Done():
 		go func() {
 			if late := <-attempts; late.err == nil {
-				late.client.Close()
+				late.close()
 			}
 		}()
 		return connection{}, ctx.Err()
 	}
 }
+
+func (r *redis) ledger() (ledger.Ledger, bool) { return redisLedger{r}, true }
 
 // run connects, and tries again until it has.
 func (r *redis) run(ctx context.Context) {
@@ -123,11 +142,11 @@ func (r *redis) run(ctx context.Context) {
 	for last := ""; ctx.Err() == nil; {
 		c, err := r.connectUntil(ctx)
 		if err == nil {
-			r.store.Store(c.store)
+			r.reached.Store(&c)
 			r.logger.Info("connected to the store", "store", r.where)
 			first()
-			<-ctx.Done()
-			c.client.Close()
+			_ = c.store.Run(ctx) // it ends with ctx
+			c.close()
 			return
 		}
 		r.reason.Store(&err)
@@ -153,16 +172,16 @@ func (r *redis) wait(ctx context.Context, most time.Duration) {
 
 // Check implements [sluice.Store].
 func (r *redis) Check(ctx context.Context, req sluice.Request) (sluice.Decision, error) {
-	if store := r.store.Load(); store != nil {
-		return store.Check(ctx, req)
+	if c := r.reached.Load(); c != nil {
+		return c.store.Check(ctx, req)
 	}
 	return sluice.Decision{}, r.notConnected()
 }
 
 // CheckAll implements [sluice.Store].
 func (r *redis) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Result {
-	if store := r.store.Load(); store != nil {
-		return store.CheckAll(ctx, reqs)
+	if c := r.reached.Load(); c != nil {
+		return c.store.CheckAll(ctx, reqs)
 	}
 	results := make([]sluice.Result, len(reqs))
 	err := r.notConnected()
@@ -173,11 +192,27 @@ func (r *redis) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Re
 }
 
 // Reset implements [sluice.Store].
-func (r *redis) Reset(ctx context.Context, policy, key string) error {
-	if store := r.store.Load(); store != nil {
-		return store.Reset(ctx, policy, key)
+func (r *redis) Reset(ctx context.Context, policy *sluice.Policy, key string) error {
+	if c := r.reached.Load(); c != nil {
+		return c.store.Reset(ctx, policy, key)
 	}
 	return r.notConnected()
+}
+
+// Amend implements [sluice.Store].
+func (r *redis) Amend(ctx context.Context, a sluice.Amendment) (sluice.Standing, error) {
+	if c := r.reached.Load(); c != nil {
+		return c.store.Amend(ctx, a)
+	}
+	return sluice.Standing{}, r.notConnected()
+}
+
+// List implements [sluice.Store].
+func (r *redis) List(ctx context.Context, l sluice.List) (sluice.Page, error) {
+	if c := r.reached.Load(); c != nil {
+		return c.store.List(ctx, l)
+	}
+	return sluice.Page{}, r.notConnected()
 }
 
 func (r *redis) notConnected() error {

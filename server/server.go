@@ -11,11 +11,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/control"
 	"github.com/sluice-project/sluice/engine"
 	"github.com/sluice-project/sluice/policy"
 	"github.com/sluice-project/sluice/policy/filesource"
@@ -58,6 +60,7 @@ type Server struct {
 	logger    *slog.Logger
 	started   *filesource.File // the settings at the start
 	engine    *engine.Engine
+	control   *control.Control
 	api       *httpapi.API
 	telemetry *telemetry.Telemetry
 	store     backend
@@ -83,11 +86,12 @@ func New(config Config) (*Server, error) {
 	if s.store, err = openStore(settings, s.logger, s.telemetry); err != nil {
 		return nil, err
 	}
-	s.engine = engine.New(s.store, engine.Config{Logger: s.logger, Observer: s.telemetry.Observe})
-	s.api = httpapi.New(s.engine, s.telemetry.Handler(), httpapi.Options{})
-	if err := s.load(settings); err != nil {
-		return nil, err
-	}
+	entries, outlasting := s.store.ledger()
+	s.control = control.New(entries, s.store, control.Config{
+		Swap: func(snapshot *policy.Snapshot) { s.engine.Swap(snapshot) }, Server: processName(), Logger: s.logger,
+	})
+	s.engine = engine.New(s.store, engine.Config{Logger: s.logger, Observer: s.telemetry.Observe, View: s.control})
+	s.api = httpapi.New(s.engine, s.control, s.telemetry.Handler(), options(settings, outlasting))
 	addresses, err := places(settings.Listen)
 	if err != nil {
 		return nil, err
@@ -127,6 +131,8 @@ func (s *Server) Run(ctx context.Context, reload <-chan struct{}) error {
 	defer stop()
 	group.Go(func() { s.store.run(running) })
 	s.store.wait(ctx, connectTime)
+	s.begin(ctx)
+	group.Go(func() { _ = s.control.Run(running) }) // it ends with the context
 	s.probe(ctx)
 	group.Go(func() { s.probeOften(running) })
 	group.Go(func() { s.watch(ctx, reload) })
@@ -232,21 +238,30 @@ func (s *Server) watch(ctx context.Context, reload <-chan struct{}) {
 	}
 }
 
+// begin brings the policies of the start into force.
+func (s *Server) begin(ctx context.Context) {
+	if err := s.control.Start(ctx, fileOf(s.started)); err != nil && ctx.Err() == nil {
+		s.logger.Error("the live policies are not known yet; those of the configuration file hold on this server until they are", "error", err)
+	}
+}
+
 // apply takes over what the configuration file says now, as far as a running server can.
 func (s *Server) apply(file *filesource.File) {
 	settings, err := s.config.override(file)
 	if err == nil {
 		err = Validate(settings)
 	}
-	if err == nil {
-		err = s.load(settings)
-	}
 	if err != nil {
 		s.refuse(err)
 		return
 	}
+	_, outlasting := s.store.ledger()
+	s.api.Configure(options(settings, outlasting))
+	if err := s.control.Apply(context.Background(), fileOf(settings)); err != nil {
+		s.logger.Error("the policies of the configuration file are not in force yet; trying on", "file", s.config.File, "error", err)
+	}
 	s.telemetry.Loaded(nil)
-	s.logger.Info("configuration loaded", "file", s.config.File, "policies", len(settings.Policies))
+	s.logger.Info("configuration loaded", "file", s.config.File, "policies", len(settings.Policies), "schedules", len(settings.Schedules))
 	if changed := needRestart(s.started, settings); len(changed) > 0 {
 		s.logger.Warn("some settings have changed that hold from the next start on", "settings", changed)
 	}
@@ -258,17 +273,26 @@ func (s *Server) refuse(err error) {
 	s.logger.Error("the configuration is refused, the one before stays in force", "file", s.config.File, "error", err)
 }
 
-// load swaps the policies and those settings that a running server can change.
-func (s *Server) load(settings *filesource.File) error {
-	snapshot, err := policy.NewSnapshot(settings.Policies)
-	if err != nil {
-		return fmt.Errorf("policies: %w", err)
-	}
-	s.engine.Swap(snapshot)
-	s.api.Configure(httpapi.Options{
+// fileOf returns what the configuration says of policies and schedules.
+func fileOf(settings *filesource.File) control.File {
+	return control.File{Policies: settings.Policies, Schedules: settings.Schedules}
+}
+
+// options are those settings of the HTTP door that a running server can change.
+func options(settings *filesource.File, outlasting bool) httpapi.Options {
+	return httpapi.Options{
 		TrustedProxies:     settings.TrustedProxies,
 		AllowInlineLimits:  settings.AllowInlineLimits,
 		ReadyRequiresStore: settings.ReadyRequiresStore,
-	})
-	return nil
+		Persistent:         outlasting,
+	}
+}
+
+// processName is how this process is called in the history of schedules.
+func processName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
 }

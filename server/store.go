@@ -8,6 +8,7 @@ import (
 	"github.com/sluice-project/sluice"
 	"github.com/sluice-project/sluice/policy/filesource"
 	"github.com/sluice-project/sluice/server/telemetry"
+	"github.com/sluice-project/sluice/store/ledger"
 	"github.com/sluice-project/sluice/store/memstore"
 	"github.com/sluice-project/sluice/store/redisstore"
 )
@@ -15,6 +16,9 @@ import (
 // backend is a store and what runs behind it.
 type backend interface {
 	sluice.Store
+	// ledger returns what the fleet that shares the store has besides counters; outlasting says whether it outlasts the
+	// process.
+	ledger() (l ledger.Ledger, outlasting bool)
 	// run does what the store needs done, until ctx ends.
 	run(ctx context.Context)
 	// wait returns when it is known whether the store can be reached, when ctx ends, or after so much time.
@@ -30,14 +34,19 @@ func openStore(settings *filesource.File, logger *slog.Logger, t *telemetry.Tele
 			return nil, err
 		}
 		t.Keys(func() int64 { return store.Stats().Keys }, func() int64 { return store.Stats().Evicted })
-		return memory{store}, nil
+		return memory{store, ledger.NewMemory(nil)}, nil
 	}
 	config := redisstore.Config{Timeout: settings.StoreTimeout, Prefix: settings.KeyPrefix, HashKeys: settings.HashKeys}
 	return newRedis(settings.Store, config, logger)
 }
 
 // memory is the embedded store.
-type memory struct{ *memstore.Store }
+type memory struct {
+	*memstore.Store
+	entries *ledger.Memory
+}
+
+func (m memory) ledger() (ledger.Ledger, bool) { return m.entries, false }
 
 func (m memory) run(ctx context.Context) { _ = m.Run(ctx) } // it ends with ctx
 

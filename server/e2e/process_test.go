@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -112,5 +113,20 @@ func (p *process) waitLog(t *testing.T, text string) string {
 		case <-late:
 			t.Fatalf("%s has not written %q after %s", p.cmd, text, patience)
 		}
+	}
+}
+
+// freeze stops the process where it is (SIGSTOP) until it is thawed.
+func (p *process) freeze(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *process) thaw(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-project/sluice/control"
 	"github.com/sluice-project/sluice/engine"
 	"github.com/sluice-project/sluice/server/httpapi"
+	"github.com/sluice-project/sluice/store/ledger"
 	"github.com/sluice-project/sluice/store/memstore"
 )
 
@@ -60,7 +62,24 @@ func TestOnlyTheOperatorAdministers(t *testing.T) {
 				{"GET", "/v1/policies/api", "", "not-local"},
 				{"GET", "/v1/policies/api/key?key=a", "", "not-local"},
 				{"DELETE", "/v1/policies/api/key?key=a", "", "not-local"},
+				{"PUT", "/v1/policies/api/key/block?key=a", `{"for_ms":1}`, "not-local"},
+				{"DELETE", "/v1/policies/api/key/block?key=a", "", "not-local"},
+				{"PUT", "/v1/policies/api/key/override?key=a", `{"limits":["5/s"]}`, "not-local"},
+				{"DELETE", "/v1/policies/api/key/override?key=a", "", "not-local"},
+				{"GET", "/v1/blocks?policy=api", "", "not-local"},
+				{"GET", "/v1/overrides?policy=api", "", "not-local"},
+				{"PUT", "/v1/policies/api", `{"limits":["5/s"]}`, "not-local"},
+				{"POST", "/v1/policies/api/reset", "", "not-local"},
+				{"PUT", "/v1/schedules/s", `{"cron":"@hourly","reset":{"policy":"api"}}`, "not-local"},
+				{"GET", "/v1/schedules", "", "not-local"},
+				{"GET", "/v1/schedules/s", "", "not-local"},
+				{"POST", "/v1/schedules/s/run", "", "not-local"},
+				{"GET", "/v1/schedules/s/history", "", "not-local"},
+				{"DELETE", "/v1/schedules/s", "", "not-local"},
+				{"GET", "/v1/audit", "", "not-local"},
 				{"POST", "/v1/check", own, "inline-limits-refused"},
+				{"DELETE", "/v1/policies/once", "", "not-local"},
+				{"PUT", "/v1/policies", `{"policies":{"api":{"limits":["5/s"]}},"schedules":{}}`, "not-local"},
 			} {
 				w := d.send(call.method, call.target, call.body, test.header, "Content-Type: application/json")
 				switch {
@@ -124,7 +143,11 @@ func TestInlineLimitsFromElsewhere(t *testing.T) {
 func TestUnknownCallsAndMethods(t *testing.T) {
 	t.Parallel()
 	d := open(t, apiConfig)
-	for _, target := range []string{"/", "/v1", "/v1/check/", "/v2/check", "/v1/policies/", "/v1/policies/api/", "/v1/policies/api/key/x", "/v1/authorize", "//v1/check"} {
+	for _, target := range []string{
+		"/", "/v1", "/v1/check/", "/v2/check", "/v1/policies/", "/v1/policies/api/", "/v1/policies/api/key/x", "/v1/authorize", "//v1/check",
+		"/v1/policies/{name}/x", "/v1/policies/api%2Fkey?key=a", "/v1/policies/api/key%2Fblock?key=a", "/v1/policies//key/", "/v1//api", "/v1/keys/api",
+		"/v1/schedules/a/b", "/v1/audit/x", "/v1/blocks/",
+	} {
 		w := d.send("GET", "http://127.0.0.1"+target, "")
 		if want := map[bool]string{true: "unknown-policy", false: "not-found"}[target == "/v1/policies/"]; w.Code != 404 || kind(d.problem(w)) != want {
 			t.Errorf("GET %s is answered %d %s, want 404 %s", target, w.Code, w.Body, want)
@@ -133,9 +156,19 @@ func TestUnknownCallsAndMethods(t *testing.T) {
 	for _, test := range []struct{ method, target, allow string }{
 		{"GET", "/v1/check", "POST"},
 		{"PUT", "/v1/checks", "POST"},
-		{"POST", "/v1/policies", "GET, HEAD"},
-		{"PUT", "/v1/policies/api", "GET, HEAD"},
+		{"POST", "/v1/policies", "GET, HEAD, PUT"},
+		{"POST", "/v1/policies/api", "GET, HEAD, PUT, DELETE"},
+		{"GET", "/v1/policies/api/reset", "POST"},
 		{"POST", "/v1/policies/api/key?key=a", "GET, HEAD, DELETE"},
+		{"GET", "/v1/policies/api/key/block?key=a", "PUT, DELETE"},
+		{"POST", "/v1/policies/api/key/override?key=a", "PUT, DELETE"},
+		{"DELETE", "/v1/blocks", "GET, HEAD"},
+		{"PUT", "/v1/overrides", "GET, HEAD"},
+		{"PUT", "/v1/schedules", "GET, HEAD"},
+		{"PATCH", "/v1/schedules/s", "GET, HEAD, PUT, DELETE"},
+		{"GET", "/v1/schedules/s/run", "POST"},
+		{"DELETE", "/v1/schedules/s/history", "GET, HEAD"},
+		{"POST", "/v1/audit", "GET, HEAD"},
 		{"OPTIONS", "/metrics", "GET, HEAD"},
 		{"POST", "/healthz", "GET, HEAD"},
 		{"DELETE", "/readyz", "GET, HEAD"},
@@ -144,37 +177,6 @@ func TestUnknownCallsAndMethods(t *testing.T) {
 		if w.Code != 405 || kind(d.problem(w)) != "method-not-allowed" || w.Header().Get("Allow") != test.allow {
 			t.Errorf("%s %s is answered %d, Allow %q, want 405, Allow %q", test.method, test.target, w.Code, w.Header().Get("Allow"), test.allow)
 		}
-	}
-}
-
-func TestPolicies(t *testing.T) {
-	t.Parallel()
-	d := open(t, `
-policies:
-  b: {limits: [5/15m]}
-  a: {key: [ip, header:X-Y], missing: allow, limits: {second: 10/s burst 20, day: 10000/day}, on_error: deny, shadow: true}
-`)
-	const (
-		a = `{"key":["ip","header:X-Y"],"missing":"allow","limits":{"second":"10/s burst 20","day":"10000/day"},"on_error":"deny","shadow":true}`
-		b = `{"missing":"refuse","limits":{"15m":"5/15m"},"on_error":"allow","shadow":false}`
-	)
-	if got, want := d.send("GET", "/v1/policies", "").Body.String(), `{"policies":{"a":`+a+`,"b":`+b+`}}`+"\n"; got != want {
-		t.Errorf("GET /v1/policies = %s, want %s", got, want)
-	}
-	w := d.send("GET", "/v1/policies/a", "")
-	if got := w.Body.String(); got != a+"\n" {
-		t.Errorf("GET /v1/policies/a = %s, want %s", got, a)
-	}
-	p, _ := d.engine.Snapshot().Get("a")
-	tag := w.Header().Get("ETag")
-	if want := `"` + p.Revision() + `"`; tag != want {
-		t.Errorf("ETag = %s, want %s", tag, want)
-	}
-	if w := d.send("GET", "/v1/policies/a", "", "If-None-Match: "+tag); w.Code != 304 || w.Body.Len() > 0 {
-		t.Errorf("If-None-Match of the ETag is answered %d %q, want 304", w.Code, w.Body)
-	}
-	if w := d.send("GET", "/v1/policies/c", ""); w.Code != 404 || kind(d.problem(w)) != "unknown-policy" {
-		t.Errorf("an unknown policy is answered %d, want 404", w.Code)
 	}
 }
 
@@ -221,6 +223,7 @@ func TestKeyMistakes(t *testing.T) {
 		{"once/key?key=alice&kost=1", "invalid-value", "kost"},
 		{"once/key?key=%zz", "invalid-value", ""},
 		{"once/key?key=alice;cost=1", "invalid-value", ""},
+		{"once/key?policy=once&key=alice", "invalid-value", "policy"},
 		{"onse/key?key=alice", "unknown-policy", "policy"},
 	} {
 		d := open(t, apiConfig)
@@ -254,7 +257,7 @@ func TestReadiness(t *testing.T) {
 			t.Errorf("healthz %s is %d, want 200", what, code)
 		}
 	}
-	unloaded := httpapi.New(engine.New(store, engine.Config{}), nil, httpapi.Options{})
+	unloaded := httpapi.New(engine.New(store, engine.Config{}), control.New(ledger.NewMemory(nil), store, control.Config{}), nil, httpapi.Options{})
 	want("before the first load", unloaded.Handler(everything), 503, "not loaded")
 
 	good := open(t, apiConfig)

@@ -26,8 +26,16 @@ type Decision struct {
 	// DeniedBy are the names of the limits that refused.
 	DeniedBy []string `json:"denied_by"`
 	Source   string   `json:"source"`
-	// ShadowDenied says that the limits refused, and the policy lets pass all the same.
+	// Blocked is the block that bars the key; nil where nothing does.
+	Blocked *Blocked `json:"blocked,omitzero"`
+	// ShadowDenied says that the limits or a block refused, and the policy lets pass all the same.
 	ShadowDenied bool `json:"shadow_denied,omitzero"`
+}
+
+// Blocked says until when a key is barred, by the store's clock, and why.
+type Blocked struct {
+	Until  time.Time `json:"until"`
+	Reason string    `json:"reason"`
 }
 
 // Limit is what one limit says of a decision.
@@ -52,10 +60,9 @@ func NewDecision(a engine.Answer, namespace string) Decision {
 		Source:       a.Source.String(),
 		ShadowDenied: a.ShadowDenied,
 	}
-	if utf8.ValidString(a.Key) {
-		d.Key = a.Key
-	} else {
-		d.KeyBase64 = []byte(a.Key)
+	d.Key, d.KeyBase64 = spelled(a.Key)
+	if b, barred := a.Blocked(); barred {
+		d.Blocked = newBlocked(b)
 	}
 	if a.RetryAfter != sluice.Never {
 		retry := milliseconds(a.RetryAfter)
@@ -69,6 +76,24 @@ func NewDecision(a engine.Answer, namespace string) Decision {
 		}
 	}
 	return d
+}
+
+func newBlocked(b sluice.Block) *Blocked { return &Blocked{instant(b.Until), b.Reason} }
+
+// spelled returns a key as a text where it is UTF-8, else as bytes.
+func spelled(key string) (text string, bytes []byte) {
+	if utf8.ValidString(key) {
+		return key, nil
+	}
+	return "", []byte(key)
+}
+
+// lastInstant is the last one that RFC 3339 can spell.
+var lastInstant = time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)
+
+// instant returns an instant of the store's clock, no later than lastInstant.
+func instant(at sluice.Tick) time.Time {
+	return time.UnixMicro(min(int64(at), lastInstant.UnixMicro())).UTC()
 }
 
 // milliseconds returns a time of 0 to [sluice.MaxWait] in whole milliseconds, rounded up.

@@ -1,9 +1,10 @@
-// Package httpapi is the HTTP door: it reads requests, asks the engine and writes what the engine answers, as JSON.
+// Package httpapi is the HTTP door: it reads requests, puts checks to the engine and changes to control, and writes what
+// they answer, as JSON.
 //
-// It decides nothing about limits, changes no policy and opens no connection. What it refuses by itself are requests
-// that it cannot read with certainty, and administration by anybody who may not be the operator of the machine. It
-// imports the engine, the policies that the engine holds, the core package, and httplimit for what RateLimit header
-// fields and client addresses are; no other door and no store.
+// It decides nothing about limits, keeps nothing and opens no connection. What it refuses by itself are requests that it
+// cannot read with certainty, and administration by anybody who may not be the operator of the machine. It imports the
+// engine, control, packages policy and schedule for what their documents say, the core package, and httplimit for what
+// RateLimit header fields and client addresses are; no other door and no store.
 package httpapi
 
 import (
@@ -11,12 +12,14 @@ import (
 	"net/netip"
 	"sync/atomic"
 
+	"github.com/sluice-project/sluice/control"
 	"github.com/sluice-project/sluice/engine"
 )
 
 // API is the calls of the door. It is safe for concurrent use.
 type API struct {
 	engine   *engine.Engine
+	control  *control.Control
 	metrics  http.Handler
 	options  atomic.Pointer[Options]
 	draining atomic.Bool
@@ -32,6 +35,9 @@ type Options struct {
 	AllowInlineLimits bool
 	// ReadyRequiresStore makes readyz fail while the store does. By default it answers 200, degraded.
 	ReadyRequiresStore bool
+	// Persistent says that what is live outlasts the process, because it is kept in a store of its own. By default it ends
+	// with the process, and every answer of administration says so in Sluice-Persistence.
+	Persistent bool
 }
 
 // Address says what is served at one address.
@@ -45,9 +51,9 @@ type Address struct {
 	Loopback bool
 }
 
-// New returns the door to an engine. Metrics is what answers GET /metrics.
-func New(e *engine.Engine, metrics http.Handler, options Options) *API {
-	a := &API{engine: e, metrics: metrics}
+// New returns the door to an engine and to the control of what it decides by. Metrics is what answers GET /metrics.
+func New(e *engine.Engine, c *control.Control, metrics http.Handler, options Options) *API {
+	a := &API{engine: e, control: c, metrics: metrics}
 	a.Configure(options)
 	return a
 }

@@ -21,10 +21,10 @@ func (a *API) authorize(w http.ResponseWriter, r *http.Request, on target) error
 	if err != nil {
 		return err
 	}
-	p, found := a.engine.Snapshot().Get(on.policy)
+	p, found := a.engine.Snapshot().Get(on.name)
 	switch {
 	case !found:
-		return &engine.UnknownPolicyError{Policy: on.policy}
+		return &engine.UnknownPolicyError{Policy: on.name}
 	case len(p.Key) == 0:
 		return newProblem(policyWithoutKey, "the policy %s has no key, so a request alone does not say who is limited: give it one "+
 			"in the configuration, such as key: ip, or send the key to /v1/check", p.Name)

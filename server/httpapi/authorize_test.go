@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 const authorizeConfig = `
@@ -201,6 +203,42 @@ func TestAuthorizeLongKey(t *testing.T) {
 	if w := d.send("GET", "/v1/authorize/header", "", "X-API-Key: "+long+"b"); w.Code != 200 {
 		t.Errorf("another key of 5001 bytes is answered %d, want 200", w.Code)
 	}
+}
+
+func TestAuthorizeBlockedKey(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := open(t, authorizeConfig+"  lenient: {key: ip, limits: [1/h], shadow: true}\n")
+		for _, policy := range []string{"ip", "lenient"} {
+			if w := d.send("PUT", "/v1/policies/"+policy+"/key/block?key=127.0.0.1", `{"for_ms":7200000,"reason":"abuse"}`); w.Code != 200 {
+				t.Fatalf("the block is answered %d %s, want 200", w.Code, w.Body)
+			}
+		}
+		for _, test := range []struct {
+			target string
+			status int
+			retry  string
+		}{{"ip", 429, "7200"}, {"ip?deny_status=403", 403, "7200"}, {"lenient", 200, ""}} {
+			w := d.send("GET", "/v1/authorize/"+test.target, "")
+			if got := w.Header().Get("Retry-After"); w.Code != test.status || got != test.retry {
+				t.Errorf("%s is answered %d, Retry-After %q, want %d and %q", test.target, w.Code, got, test.status, test.retry)
+			}
+			if got := w.Header().Get("RateLimit"); got != `"hour";r=0;t=7200` {
+				t.Errorf("%s: RateLimit = %q, want nothing left for two hours", test.target, got)
+			}
+			if test.status == 200 {
+				continue
+			}
+			p := d.problem(w)
+			if want := "blocked until 2000-01-01T02:00:00Z (abuse): try again in 7200 s"; kind(p) != "abnormal-usage-detected" || p.Detail != want {
+				t.Errorf("%s: the refusal is %s %q, want abnormal-usage-detected %q", test.target, kind(p), p.Detail, want)
+			}
+		}
+		time.Sleep(2 * time.Hour)
+		if w := d.send("GET", "/v1/authorize/ip", ""); w.Code != 200 {
+			t.Errorf("after Retry-After the key is answered %d %s, want 200: nothing was charged", w.Code, w.Body)
+		}
+	})
 }
 
 func TestAuthorizeWithoutStore(t *testing.T) {

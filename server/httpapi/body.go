@@ -34,8 +34,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	}
 	switch {
 	case r.ContentLength > maxBody, errors.As(err, &long):
-		return nil, newProblem(bodyTooLarge, "the body has more than %d bytes; a key has at most %d, and %d checks go in one call",
-			maxBody, sluice.MaxKeyBytes, maxChecks)
+		return nil, newProblem(bodyTooLarge, "the body has more than %d bytes; send checks in several calls, and policies one by one", maxBody)
 	case err != nil:
 		return nil, newProblem(malformedBody, "the body could not be read: %s", err)
 	}
@@ -59,6 +58,17 @@ func wantJSON(r *http.Request) error {
 	return newProblem(notJSON, "the Content-Type is %.64q; send application/json", text)
 }
 
+// wantNoBody refuses a body where a call takes none: whoever sends one means something by it that would not be done.
+func wantNoBody(r *http.Request) error {
+	if r.ContentLength == 0 {
+		return nil
+	}
+	if n, err := io.ReadFull(r.Body, make([]byte, 1)); n == 0 && err == io.EOF {
+		return nil // it was announced without a length, and there is none
+	}
+	return newProblem(malformedBody, "this call takes no body; what it is about goes into its path and query")
+}
+
 // checkBody is what a check says, as far as it was said.
 type checkBody struct {
 	policy    *string
@@ -68,9 +78,14 @@ type checkBody struct {
 	cost      int64          // 1 unless said
 }
 
+const (
+	checkExample  = `{"policy":"api","key":"alice"}`
+	checksExample = `{"checks":[{"policy":"api","key":"alice"}]}`
+)
+
 // parseCheck reads the body of a check.
 func parseCheck(body []byte) (checkBody, error) {
-	p := newBodyParser(body)
+	p := newBodyParser(body, checkExample)
 	c, err := p.check()
 	if err != nil {
 		return checkBody{}, err
@@ -80,7 +95,7 @@ func parseCheck(body []byte) (checkBody, error) {
 
 // parseChecks reads the body of several checks, none of which brings limits of its own.
 func parseChecks(body []byte) (checks []checkBody, err error) {
-	p := newBodyParser(body)
+	p := newBodyParser(body, checksExample)
 	found := false
 	err = p.object("checks", func(name string) (known bool, err error) {
 		if name != "checks" {
@@ -100,7 +115,7 @@ func parseChecks(body []byte) (checks []checkBody, err error) {
 		})
 	})
 	if err == nil && !found {
-		err = p.faultIn("checks", `it is missing; send {"checks":[{"policy":"api","key":"alice"}]}`)
+		err = p.faultIn("checks", "it is missing; send "+checksExample)
 	}
 	if err != nil {
 		return nil, err
@@ -120,21 +135,7 @@ func (p *bodyParser) check() (checkBody, error) {
 		case "namespace":
 			c.namespace, err = p.text()
 		case "limits":
-			c.limits = []sluice.Limit{}
-			err = p.list(func() error {
-				if len(c.limits) == sluice.MaxLimits {
-					return p.fault(invalidValue, "there are more than %d; at most so many can be charged together", sluice.MaxLimits)
-				}
-				l, err := p.limit()
-				if err != nil {
-					return err
-				}
-				if err := OwnPeriod(l, c.limits); err != nil {
-					return p.fault(invalidValue, "%s", err)
-				}
-				c.limits = append(c.limits, l)
-				return nil
-			})
+			c.limits, err = p.limitList()
 		case "key":
 			c.key, err = p.text()
 			keys++
@@ -142,7 +143,7 @@ func (p *bodyParser) check() (checkBody, error) {
 			c.key, err = p.base64()
 			keys++
 		case "cost":
-			c.cost, err = p.integer()
+			c.cost, err = p.integer("a whole number from 0 to 4294967295, in digits")
 		default:
 			return false, nil
 		}
@@ -162,6 +163,26 @@ func (p *bodyParser) check() (checkBody, error) {
 		err = p.faultIn("key_base64", "it cannot be given beside key: leave out one of the two")
 	}
 	return c, err
+}
+
+// limitList reads a list of limits, which have the names of their periods; an empty one where there are none.
+func (p *bodyParser) limitList() ([]sluice.Limit, error) {
+	limits := []sluice.Limit{}
+	err := p.list(func() error {
+		if len(limits) == sluice.MaxLimits {
+			return p.fault(invalidValue, "there are more than %d; at most so many can be charged together", sluice.MaxLimits)
+		}
+		l, err := p.limit()
+		if err != nil {
+			return err
+		}
+		if err := OwnPeriod(l, limits); err != nil {
+			return p.fault(invalidValue, "%s", err)
+		}
+		limits = append(limits, l)
+		return nil
+	})
+	return limits, err
 }
 
 func (p *bodyParser) base64() (*string, error) {

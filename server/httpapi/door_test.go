@@ -6,13 +6,16 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/control"
 	"github.com/sluice-project/sluice/engine"
 	"github.com/sluice-project/sluice/policy"
 	"github.com/sluice-project/sluice/policy/filesource"
 	"github.com/sluice-project/sluice/server/httpapi"
+	"github.com/sluice-project/sluice/store/ledger"
 	"github.com/sluice-project/sluice/store/memstore"
 )
 
@@ -24,6 +27,8 @@ type door struct {
 	t       *testing.T
 	api     *httpapi.API
 	engine  *engine.Engine
+	control *control.Control
+	ledger  *fragile
 	handler http.Handler
 }
 
@@ -43,17 +48,18 @@ func openTo(t *testing.T, store sluice.Store, config string) door {
 	if err != nil {
 		t.Fatal(err)
 	}
-	snapshot, err := policy.NewSnapshot(file.Policies)
-	if err != nil {
+	d := door{t: t, ledger: &fragile{Ledger: ledger.NewMemory(nil)}}
+	d.control = control.New(d.ledger, store, control.Config{Swap: func(s *policy.Snapshot) { d.engine.Swap(s) }})
+	d.engine = engine.New(store, engine.Config{View: d.control})
+	if err := d.control.Start(t.Context(), control.File{Policies: file.Policies, Schedules: file.Schedules}); err != nil {
 		t.Fatal(err)
 	}
-	e := engine.New(store, engine.Config{})
-	e.Swap(snapshot)
 	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	api := httpapi.New(e, metrics, httpapi.Options{
+	d.api = httpapi.New(d.engine, d.control, metrics, httpapi.Options{
 		TrustedProxies: file.TrustedProxies, AllowInlineLimits: file.AllowInlineLimits, ReadyRequiresStore: file.ReadyRequiresStore,
 	})
-	return door{t: t, api: api, engine: e, handler: api.Handler(everything)}
+	d.handler = d.api.Handler(everything)
+	return d
 }
 
 // send sends a request from 127.0.0.1. Headers are "Name: value"; "Host" and "Peer" are those of the request.
@@ -122,4 +128,39 @@ func (f failing) CheckAll(_ context.Context, reqs []sluice.Request) []sluice.Res
 	return results
 }
 
-func (f failing) Reset(context.Context, string, string) error { return f.err }
+func (f failing) Reset(context.Context, *sluice.Policy, string) error { return f.err }
+
+func (f failing) Amend(context.Context, sluice.Amendment) (sluice.Standing, error) {
+	return sluice.Standing{}, f.err
+}
+
+func (f failing) List(context.Context, sluice.List) (sluice.Page, error) { return sluice.Page{}, f.err }
+
+// fragile is a ledger that fails from when it is told to.
+type fragile struct {
+	ledger.Ledger
+	err atomic.Pointer[error]
+}
+
+func (f *fragile) fail(err error) { f.err.Store(&err) }
+
+func (f *fragile) Version(ctx context.Context) (ledger.Version, sluice.Tick, error) {
+	if err := f.err.Load(); err != nil {
+		return 0, 0, *err
+	}
+	return f.Ledger.Version(ctx)
+}
+
+func (f *fragile) Commit(ctx context.Context, c ledger.Change) (ledger.Receipt, error) {
+	if err := f.err.Load(); err != nil {
+		return ledger.Receipt{}, *err
+	}
+	return f.Ledger.Commit(ctx, c)
+}
+
+func (f *fragile) Log(ctx context.Context, log, before string, most int) ([]ledger.Line, string, error) {
+	if err := f.err.Load(); err != nil {
+		return nil, "", *err
+	}
+	return f.Ledger.Log(ctx, log, before, most)
+}

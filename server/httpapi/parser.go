@@ -14,11 +14,12 @@ import (
 // is no UTF-8, which would otherwise make one key of two different ones. It reads token by token and goes only as deep as
 // a call's fields do.
 type bodyParser struct {
-	tokens *jsontext.Decoder
+	tokens  *jsontext.Decoder
+	example string // what the body could be, for the message about one that is empty
 }
 
-func newBodyParser(body []byte) *bodyParser {
-	return &bodyParser{jsontext.NewDecoder(bytes.NewBuffer(body))}
+func newBodyParser(body []byte, example string) *bodyParser {
+	return &bodyParser{jsontext.NewDecoder(bytes.NewBuffer(body)), example}
 }
 
 // object reads an object. Field is called after each name and reads its value; it returns false for a name that it does
@@ -69,9 +70,8 @@ func (p *bodyParser) text() (*string, error) {
 }
 
 // integer reads a number that is written as a whole one: not 1.0 and not 1e3, which are the same in JSON, but are not
-// what a caller writes who knows that a cost is whole.
-func (p *bodyParser) integer() (int64, error) {
-	const what = "a whole number from 0 to 4294967295, in digits"
+// what a caller writes who knows that it is whole. What says which one, for the message.
+func (p *bodyParser) integer(what string) (int64, error) {
 	token, err := p.token('0', what)
 	if err != nil {
 		return 0, err
@@ -81,6 +81,19 @@ func (p *bodyParser) integer() (int64, error) {
 		return 0, p.fault(invalidValue, "it is %.64s; it must be %s", token.String(), what)
 	}
 	return n, nil
+}
+
+// document reads an object as it stands, whatever is in it, with names that are there once.
+func (p *bodyParser) document() (jsontext.Value, error) {
+	if kind := p.tokens.PeekKind(); kind != '{' && kind != jsontext.KindInvalid {
+		_, err := p.token('{', "an object")
+		return nil, err
+	}
+	value, err := p.tokens.ReadValue()
+	if err != nil {
+		return nil, p.unread(err)
+	}
+	return value.Clone(), nil
 }
 
 // end refuses whatever follows the body's object.
@@ -97,28 +110,35 @@ func (p *bodyParser) end() error {
 func (p *bodyParser) token(kind jsontext.Kind, what string) (jsontext.Token, error) {
 	token, err := p.tokens.ReadToken()
 	switch {
-	case err == nil && token.Kind() == kind:
-		return token, nil
-	case err == nil:
+	case err != nil:
+		return token, p.unread(err)
+	case token.Kind() != kind:
 		return token, p.fault(malformedBody, "it is %s; it must be %s", kindName(token.Kind()), what)
+	}
+	return token, nil
+}
+
+// unread is the problem of what the decoder could not read.
+func (p *bodyParser) unread(err error) *Problem {
+	switch {
 	case err == io.EOF:
-		return token, newProblem(malformedBody, `the body is empty; send a JSON object, such as {"policy":"api","key":"alice"}`)
+		return newProblem(malformedBody, "the body is empty; send a JSON object, such as %s", p.example)
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return token, newProblem(malformedBody, "the body ends before its JSON object does: send the whole of it")
+		return newProblem(malformedBody, "the body ends before its JSON object does: send the whole of it")
 	}
 	syntax := (*jsontext.SyntacticError)(nil)
 	if !errors.As(err, &syntax) { // the body is in memory, reading it does not fail
-		return token, newProblem(malformedBody, "the body could not be read: %s", err)
+		return newProblem(malformedBody, "the body could not be read: %s", err)
 	}
 	field, problem := fieldName(syntax.JSONPointer), syntax.Err.Error()
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		return token, newFault(malformedBody, field, "it is given twice; give it once")
+		return newFault(malformedBody, field, "it is given twice; give it once")
 	case strings.Contains(problem, "UTF-8"), strings.Contains(problem, "surrogate"):
-		return token, newFault(malformedBody, field, "it is no Unicode text: %s after byte %d; a key of other bytes goes into key_base64",
+		return newFault(malformedBody, field, "it is no Unicode text: %s after byte %d; a key of other bytes goes into key_base64",
 			problem, syntax.ByteOffset)
 	}
-	return token, newFault(malformedBody, field, "it is no JSON: %s after byte %d", problem, syntax.ByteOffset)
+	return newFault(malformedBody, field, "it is no JSON: %s after byte %d", problem, syntax.ByteOffset)
 }
 
 // fault is a problem with what was read last.

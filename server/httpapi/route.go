@@ -1,110 +1,203 @@
 package httpapi
 
 import (
+	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 )
 
 // route is one path and what may be done with it.
 type route struct {
-	kind    routeKind
-	methods []string // all where it is empty
-	call    func(a *API, w http.ResponseWriter, r *http.Request, on target) error
+	kind  routeKind
+	calls []call
 }
 
 // routeKind says to whom a route is open.
 type routeKind uint8
 
 const (
-	checkRoute routeKind = iota
-	adminRoute
-	healthRoute
+	checkRoute   routeKind = iota // for everybody
+	adminRoute                    // for the operator: what is live, and how it is changed
+	metricsRoute                  // for the operator
+	healthRoute                   // for everybody, at every address
 )
 
-// target is what a request's path and address say of it.
+// administers reports whether routes of this kind are for the operator only.
+func (k routeKind) administers() bool { return k == adminRoute || k == metricsRoute }
+
+// call is one method of a route.
+type call struct {
+	method string // GET answers HEAD too; "" is every method
+	answer func(a *API, w http.ResponseWriter, r *http.Request, on target) error
+
+	// Of administration only, which takes nothing that it does not know:
+	query   []string // the parameters that it has
+	body    bool     // whether it takes one
+	guarded bool     // whether If-Match and If-None-Match say of which revision it is meant
+}
+
+// target is what a request's path, query and address say of it.
 type target struct {
-	policy  string // the policy that the path names
+	name    string // of the policy or schedule that the path names
 	rest    string // of authorize: what follows the policy, from its '/' on
+	query   query  // of administration
 	address Address
 }
 
-var (
-	getMethods = []string{http.MethodGet, http.MethodHead}
-
-	checkCall     = &route{checkRoute, []string{http.MethodPost}, (*API).check}
-	checksCall    = &route{checkRoute, []string{http.MethodPost}, (*API).checks}
-	authorizeCall = &route{checkRoute, nil, (*API).authorize}
-	policiesCall  = &route{adminRoute, getMethods, (*API).policies}
-	policyCall    = &route{adminRoute, getMethods, (*API).policy}
-	keyCall       = &route{adminRoute, append(slices.Clone(getMethods), http.MethodDelete), (*API).key}
-	metricsCall   = &route{adminRoute, getMethods, (*API).serveMetrics}
-	healthzCall   = &route{healthRoute, getMethods, (*API).healthz}
-	readyzCall    = &route{healthRoute, getMethods, (*API).readyz}
+const (
+	get    = http.MethodGet
+	put    = http.MethodPut
+	post   = http.MethodPost
+	remove = http.MethodDelete
 )
 
-// find returns the route of a path. It is no [http.ServeMux], which would redirect paths such as "/a//b/..": what
+var (
+	keyQuery   = []string{"key", "key_base64"}
+	stateQuery = []string{"key", "key_base64", "cost"}
+	pageQuery  = []string{"cursor", "limit"}
+	listQuery  = []string{"policy", "cursor", "limit"}
+)
+
+// routes are the paths that name nothing.
+var routes = map[string]route{
+	"/v1/check":  {checkRoute, []call{{method: post, answer: (*API).check}}},
+	"/v1/checks": {checkRoute, []call{{method: post, answer: (*API).checks}}},
+	"/v1/policies": {adminRoute, []call{
+		{method: get, answer: (*API).policies},
+		{method: put, answer: (*API).impose, body: true},
+	}},
+	"/v1/blocks":    {adminRoute, []call{{method: get, answer: (*API).blocks, query: listQuery}}},
+	"/v1/overrides": {adminRoute, []call{{method: get, answer: (*API).overrides, query: listQuery}}},
+	"/v1/schedules": {adminRoute, []call{{method: get, answer: (*API).schedules}}},
+	"/v1/audit":     {adminRoute, []call{{method: get, answer: (*API).audit, query: pageQuery}}},
+	"/metrics":      {metricsRoute, []call{{method: get, answer: (*API).serveMetrics}}},
+	"/healthz":      {healthRoute, []call{{method: get, answer: (*API).healthz}}},
+	"/readyz":       {healthRoute, []call{{method: get, answer: (*API).readyz}}},
+}
+
+// namedRoutes are the paths that name a policy or a schedule.
+var namedRoutes = map[string]route{
+	"/v1/policies/{name}": {adminRoute, []call{
+		{method: get, answer: (*API).policy},
+		{method: put, answer: (*API).putPolicy, body: true, guarded: true},
+		{method: remove, answer: (*API).deletePolicy, guarded: true},
+	}},
+	"/v1/policies/{name}/reset": {adminRoute, []call{{method: post, answer: (*API).resetPolicy}}},
+	"/v1/policies/{name}/key": {adminRoute, []call{
+		{method: get, answer: (*API).key, query: stateQuery},
+		{method: remove, answer: (*API).resetKey, query: keyQuery},
+	}},
+	"/v1/policies/{name}/key/block": {adminRoute, []call{
+		{method: put, answer: (*API).block, query: keyQuery, body: true},
+		{method: remove, answer: (*API).unblock, query: keyQuery},
+	}},
+	"/v1/policies/{name}/key/override": {adminRoute, []call{
+		{method: put, answer: (*API).override, query: keyQuery, body: true},
+		{method: remove, answer: (*API).removeOverride, query: keyQuery},
+	}},
+	"/v1/schedules/{name}": {adminRoute, []call{
+		{method: get, answer: (*API).schedule},
+		{method: put, answer: (*API).putSchedule, body: true, guarded: true},
+		{method: remove, answer: (*API).deleteSchedule, guarded: true},
+	}},
+	"/v1/schedules/{name}/run":     {adminRoute, []call{{method: post, answer: (*API).runSchedule}}},
+	"/v1/schedules/{name}/history": {adminRoute, []call{{method: get, answer: (*API).history, query: pageQuery}}},
+}
+
+// authorizeRoute is the path that ends in the path of another request.
+var authorizeRoute = route{checkRoute, []call{{answer: (*API).authorize}}}
+
+// find returns the route of a URL. It is no [http.ServeMux], which would redirect paths such as "/a//b/..": what
 // follows authorize is part of a key, and two different ones must not become one.
-func find(path string) (rt *route, on target) {
-	switch path {
-	case "/v1/check":
-		return checkCall, on
-	case "/v1/checks":
-		return checksCall, on
-	case "/v1/policies":
-		return policiesCall, on
-	case "/healthz":
-		return healthzCall, on
-	case "/readyz":
-		return readyzCall, on
-	case "/metrics":
-		return metricsCall, on
+func find(u *url.URL) (rt route, on target, found bool) {
+	if rt, found = routes[u.Path]; found {
+		return rt, on, true
 	}
-	if rest, found := strings.CutPrefix(path, "/v1/authorize/"); found {
+	if rest, found := strings.CutPrefix(u.Path, "/v1/authorize/"); found {
 		end := strings.IndexByte(rest, '/')
 		if end < 0 {
 			end = len(rest)
 		}
-		return authorizeCall, target{policy: rest[:end], rest: rest[end:]}
+		return authorizeRoute, target{name: rest[:end], rest: rest[end:]}, true
 	}
-	if rest, found := strings.CutPrefix(path, "/v1/policies/"); found {
-		switch name, call, more := strings.Cut(rest, "/"); {
-		case !more:
-			return policyCall, target{policy: name}
-		case call == "key":
-			return keyCall, target{policy: name}
+	// "", "v1", what the name is of, the name and what follows it: split before the name is unescaped, so that one with
+	// a slash in it is no path of another call.
+	parts := strings.SplitN(u.EscapedPath(), "/", 5)
+	if len(parts) < 4 {
+		return rt, on, false
+	}
+	name, err := url.PathUnescape(parts[3])
+	if err != nil || strings.Contains(name, "/") {
+		return rt, on, false
+	}
+	parts[3] = "{name}"
+	rt, found = namedRoutes[strings.Join(parts, "/")]
+	return rt, target{name: name}, found
+}
+
+// find returns the call of a method.
+func (rt route) find(method string) (call, bool) {
+	if method == http.MethodHead {
+		method = get
+	}
+	i := slices.IndexFunc(rt.calls, func(c call) bool { return c.method == method || c.method == "" })
+	if i < 0 {
+		return call{}, false
+	}
+	return rt.calls[i], true
+}
+
+// methods returns what may be done with the route.
+func (rt route) methods() []string {
+	var all []string
+	for _, c := range rt.calls {
+		all = append(all, c.method)
+		if c.method == get {
+			all = append(all, http.MethodHead)
 		}
 	}
-	return nil, on
+	return all
 }
 
 // serve answers one request, or returns why it does not.
 func (a *API) serve(w http.ResponseWriter, r *http.Request, address Address) error {
-	rt, on := find(r.URL.Path)
+	rt, on, found := find(r.URL)
 	on.address = address
 	switch {
-	case rt == nil:
-		return newProblem(notFound, "there is no call %.64q; the calls are /v1/check, /v1/checks, /v1/authorize/{policy}, "+
-			"/v1/policies, /v1/policies/{policy}, /v1/policies/{policy}/key, /healthz, /readyz and /metrics", r.URL.Path)
+	case !found:
+		return newProblem(notFound, "there is no call %.64q; the calls are %s", r.URL.Path, allPaths())
 	case rt.kind == checkRoute && !address.Checks:
 		return newProblem(notFound, "checks are not served at this address, which is the one of listen.admin: send them to that of listen.http")
-	case rt.kind == adminRoute && !address.Admin:
+	case rt.kind.administers() && !address.Admin:
 		return newProblem(notFound, "administration is not served at this address: send it to that of listen.admin")
-	case rt.kind == adminRoute:
+	case rt.kind.administers():
 		if reason := notLocal(r); reason != "" {
 			return newProblem(notLocalAdmin, "administration is open to this machine's operator only, and %s: ask the server "+
 				"directly, at a loopback address", reason)
 		}
 	}
-	if rt.methods != nil && !slices.Contains(rt.methods, r.Method) {
-		allow := strings.Join(rt.methods, ", ")
-		w.Header().Set("Allow", allow)
-		return newProblem(methodNotAllowed, "the method of this call is %s, not %.16q", strings.Join(rt.methods, " or "), r.Method)
+	c, found := rt.find(r.Method)
+	if !found {
+		w.Header().Set("Allow", strings.Join(rt.methods(), ", "))
+		return newProblem(methodNotAllowed, "the method of this call is %s, not %.16q", strings.Join(rt.methods(), " or "), r.Method)
 	}
 	if rt.kind == checkRoute && a.draining.Load() {
 		return newProblem(draining, "this server is stopping and takes no more checks: ask another one; nothing was charged")
 	}
-	return rt.call(a, w, r, on)
+	if rt.kind == adminRoute {
+		return a.administer(w, r, on, c)
+	}
+	return c.answer(a, w, r, on)
+}
+
+// allPaths returns the paths of all calls, for people.
+func allPaths() string {
+	all := slices.Collect(maps.Keys(routes))
+	all = append(slices.AppendSeq(all, maps.Keys(namedRoutes)), "/v1/authorize/{name}")
+	slices.Sort(all)
+	return strings.Join(all, ", ")
 }
 
 func (a *API) serveMetrics(w http.ResponseWriter, r *http.Request, _ target) error {

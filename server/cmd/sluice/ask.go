@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"time"
 
@@ -13,7 +15,7 @@ import (
 	"github.com/sluice-project/sluice/server/httpapi"
 )
 
-// question is what check, peek and reset are about.
+// question is what check, peek, reset, block and unblock are about.
 type question struct {
 	policy string // "" for limits of the caller's own, in the namespace
 	limits []string
@@ -26,8 +28,12 @@ type question struct {
 // asker answers questions: a server, or a store without one.
 type asker interface {
 	check(context.Context, question) (httpapi.Decision, error)
-	peek(context.Context, question) (httpapi.Decision, error)
+	peek(context.Context, question) (httpapi.KeyState, error)
 	reset(context.Context, question) error
+	block(context.Context, question, sluice.Bar) (blocked, error)
+	unblock(context.Context, question) error
+	// ends reports whether what was changed ends with the process that was asked.
+	ends() bool
 	close()
 }
 
@@ -40,11 +46,20 @@ type target struct {
 
 // add adds the flags that say whom.
 func (t *target) add(c *cobra.Command) {
-	c.Flags().StringVar(&t.server, "server", "http://127.0.0.1:8080", "URL of the server to ask")
+	addServer(c, &t.server)
 	c.Flags().StringVar(&t.store, "store", "", "URL of the Redis to ask directly, without a server, such as redis://127.0.0.1:6379")
 	c.Flags().StringVar(&t.config, "config", "", "configuration file with the policies and the store, for asking without a server")
 	c.MarkFlagsMutuallyExclusive("server", "store")
 	c.MarkFlagsMutuallyExclusive("server", "config")
+}
+
+// defaultServer is the URL of the server that is asked where none is said.
+const defaultServer = "http://127.0.0.1:8080"
+
+// addServer adds the flag that says which server to ask. It beats the environment.
+func addServer(c *cobra.Command, server *string) {
+	c.Flags().StringVar(server, "server", cmp.Or(os.Getenv("SLUICE_SERVER"), defaultServer), "URL of the server to ask; SLUICE_SERVER")
+	c.Flags().Lookup("server").DefValue = defaultServer // the help shows no password
 }
 
 // open returns what answers: the store where one is given, else the server.
@@ -52,7 +67,12 @@ func (t *target) open() (asker, error) {
 	if t.store != "" || t.config != "" {
 		return openDirect(t.store, t.config)
 	}
-	return newRemote(t.server)
+	r, err := newRemote(t.server)
+	if err != nil {
+		return nil, err
+	}
+	r.remedy += " or --store URL"
+	return r, nil
 }
 
 // subject is what a command asks about, as its flags say.

@@ -20,8 +20,9 @@ func newCheck() *cobra.Command {
 		Use:   "check (POLICY | --limit LIMIT...) KEY",
 		Short: "Ask for units for a key, and take them",
 		Long: `Asks for units for a key: of a policy, or of limits that you bring along. All limits
-are charged, or none is. Asks a server; with --store or --config, a Redis directly:
-POLICY then needs --config, which says its limits.
+are charged, or none is. Asks a server; with --store or --config, a Redis directly, by
+the policies that its servers have live. Where it has none yet, POLICY needs --config,
+which says its limits.
 
 Exit status: 0 allowed, 1 refused, 2 an error: nobody knows.`,
 		Example: `  sluice check api alice

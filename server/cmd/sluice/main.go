@@ -1,7 +1,7 @@
 // Command sluice is the server, and the command line that asks it.
 //
-// It reads the command line and prints; what a check is answered is the business of the packages that it imports: the
-// server, and for checks without a server the engine and the Redis store.
+// It reads the command line and prints; what a check is answered, and what a change does, is the business of the packages
+// that it imports: the server, and for checks and blocks without a server the engine and the Redis store.
 package main
 
 import (
@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	_ "time/tzdata" // the time zones of schedules and calendars, for machines and containers that have none
 
 	"github.com/spf13/cobra"
 )
@@ -16,12 +17,16 @@ import (
 // The exit statuses.
 const (
 	exitDone    = 0 // allowed, or done
-	exitRefused = 1
+	exitRefused = 1 // or different
 	exitError   = 2
 )
 
-// errRefused ends a command that has printed a refusal.
-var errRefused = errors.New("refused")
+var (
+	// errRefused ends a command that has printed a refusal.
+	errRefused = errors.New("refused")
+	// errDifferent ends a command that has printed differences.
+	errDifferent = errors.New("different")
+)
 
 func main() { os.Exit(run(os.Args[1:])) }
 
@@ -33,7 +38,7 @@ func run(args []string) int {
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.Is(err, errRefused):
+	case errors.Is(err, errRefused), errors.Is(err, errDifferent):
 		return exitRefused
 	}
 	for line := range strings.Lines(err.Error()) {
@@ -48,8 +53,9 @@ func newRoot() *cobra.Command {
 		Short: "Distributed rate limiting: the server, and the command line that asks it",
 		Long: `Sluice decides how much of something a key may use: a user, an address, a tenant.
 
-"sluice serve" answers over HTTP. "sluice check", "peek" and "reset" ask a server
-or, with --store, a Redis directly.
+"sluice serve" answers over HTTP. "sluice check", "peek", "reset", "block" and
+"unblock" ask a server or, with --store, a Redis directly. The other commands show
+and change what a running server limits, for all servers that share its store.
 
 Exit status: 0 allowed or done, 1 refused, 2 an error.`,
 		SilenceErrors: true,
@@ -60,6 +66,9 @@ Exit status: 0 allowed or done, 1 refused, 2 an error.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %q", err, c.CommandPath()+" --help")
 	})
-	root.AddCommand(newServe(), newCheck(), newPeek(), newReset(), newValidate(), newVersion())
+	root.AddCommand(
+		newServe(), newCheck(), newPeek(), newReset(), newBlock(), newUnblock(), newBlocks(), newOverride(), newOverrides(),
+		newPolicies(), newSchedules(), newAudit(), newValidate(), newVersion(),
+	)
 	return root
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -22,7 +23,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"sluice": main})
 }
 
-// The scripts find in $ADDR an address that is free, in $REDIS the URL of a Redis of their own, in $REDIS_ADDR its address.
+// The scripts find in $ADDR an address that is free, in $REDIS the URL of a Redis of their own, in $REDIS_ADDR its address,
+// and in $LONG a key of 400 bytes.
 func TestScripts(t *testing.T) {
 	redis := redistest.Start(t, redistest.Options{Password: "open-sesame"})
 	testscript.Run(t, testscript.Params{
@@ -35,6 +37,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("ADDR", l.Addr().String())
 			e.Setenv("REDIS", redis.URL())
 			e.Setenv("REDIS_ADDR", redis.Addr())
+			e.Setenv("LONG", strings.Repeat("0123456789", 40))
 			return l.Close()
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

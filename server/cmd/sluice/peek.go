@@ -13,9 +13,11 @@ func newPeek() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "peek (POLICY | --limit LIMIT...) KEY",
 		Short: "Say what a check would be answered, and take nothing",
-		Long: `Says what a check would be answered, and what each limit holds. Nothing is taken.
-Asks a server; with --store or --config, a Redis directly: POLICY then needs --config,
-which says its limits. Limits of your own need --store.
+		Long: `Says what a check would be answered, what each limit holds, and whether the key has a
+block, limits of its own or refusals that count towards a penalty. Nothing is taken.
+Asks a server; with --store or --config, a Redis directly, by the policies that its
+servers have live. Where it has none yet, POLICY needs --config, which says its limits.
+Limits of your own need --store.
 
 Exit status: 0 it would be allowed, 1 it would be refused, 2 an error.`,
 		Example: `  sluice peek api alice
@@ -43,7 +45,7 @@ Exit status: 0 it would be allowed, 1 it would be refused, 2 an error.`,
 			if err != nil {
 				return err
 			}
-			return refusal(d)
+			return refusal(d.Decision)
 		},
 	}
 	whom.add(c)

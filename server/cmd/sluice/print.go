@@ -5,7 +5,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode/utf8"
 
@@ -30,6 +29,10 @@ func printJSON(w io.Writer, v any) error {
 func decisionText(d httpapi.Decision) string {
 	denied := strings.Join(d.DeniedBy, ", ")
 	switch {
+	case d.Blocked != nil && d.ShadowDenied:
+		return "allowed by shadow: true, else refused: blocked " + blockText(*d.Blocked)
+	case d.Blocked != nil:
+		return "refused: blocked " + blockText(*d.Blocked)
 	case d.Source == sluice.SourceErrorPolicy.String() && d.Allowed:
 		return "allowed, though nobody knows: the store did not answer (on_error: allow)"
 	case d.Source == sluice.SourceErrorPolicy.String():
@@ -44,15 +47,39 @@ func decisionText(d httpapi.Decision) string {
 	return fmt.Sprintf("refused by %s: retry in %s, remaining %d", denied, span(*d.RetryAfterMS), d.Remaining)
 }
 
-// printState prints what a check would be answered, and what each limit holds, as a table.
-func printState(w io.Writer, d httpapi.Decision) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintf(t, "would be %s\n\n", decisionText(d))
-	_, _ = fmt.Fprintln(t, "LIMIT\tRATE\tREMAINING\tALL BACK IN") // Flush returns what goes wrong
-	for _, l := range d.Limits {
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%d\t%s\n", l.Name, l.Limit, l.Remaining, span(l.ResetAfterMS))
+// blockText says to people until when a key is blocked, and why.
+func blockText(b httpapi.Blocked) string {
+	text := untilText(b.Until)
+	if b.Reason != "" {
+		text += ", " + printable(b.Reason)
 	}
-	return t.Flush()
+	return text
+}
+
+// printState prints what a check would be answered, what each limit holds, and the standing of the key.
+func printState(w io.Writer, s httpapi.KeyState) error {
+	if _, err := fmt.Fprintf(w, "would be %s\n\n", decisionText(s.Decision)); err != nil {
+		return err
+	}
+	t := table{columns: []column{{name: "LIMIT"}, {name: "RATE"}, {name: "REMAINING", whole: true}, {name: "ALL BACK IN", whole: true}}}
+	for _, l := range s.Limits {
+		t.add(l.Name, l.Limit, strconv.FormatInt(l.Remaining, 10), span(l.ResetAfterMS))
+	}
+	if err := t.print(w); err != nil {
+		return err
+	}
+	var lines []string
+	if s.Override != nil {
+		lines = append(lines, "override: these limits are the key's own, "+untilText(s.Override.Until))
+	}
+	if s.Refusals > 0 || s.PastBlocks > 0 {
+		lines = append(lines, fmt.Sprintf("penalty: refusals counted: %d, past blocks: %d", s.Refusals, s.PastBlocks))
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "\n%s\n", strings.Join(lines, "\n"))
+	return err
 }
 
 func span(ms int64) string { return (time.Duration(ms) * time.Millisecond).String() }

@@ -16,8 +16,9 @@ func newReset() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "reset (POLICY | --namespace N) KEY",
 		Short: "Forget what a key has used",
-		Long: `Forgets what a key has used, of all limits of a policy or of a namespace. Asks a
-server; with --store or --config, a Redis directly. A namespace needs --store.
+		Long: `Forgets what a key has used, of all limits of a policy or of a namespace. Its block,
+penalty and override stay. Asks a server; with --store or --config, a Redis directly. A
+namespace needs --store. "sluice policies reset" forgets all keys of a policy.
 
 Exit status: 0 done, 2 an error. A key that is not known is no error.`,
 		Example: `  sluice reset api alice

@@ -24,8 +24,11 @@ way end and new ones are refused.
 
 Without --config it serves example policies, api and login, from its own memory.
 The configuration file is read again when it changes and on SIGHUP; a faulty one
-changes nothing. Every flag is also an environment variable, such as SLUICE_STORE
-or SLUICE_LISTEN_HTTP: a flag beats the environment, the environment beats the file.`,
+changes nothing. Of its policies and schedules, what has changed in the file changes
+live; what was changed over HTTP or by "sluice policies" stays.
+
+Every flag is also an environment variable, such as SLUICE_STORE or
+SLUICE_LISTEN_HTTP: a flag beats the environment, the environment beats the file.`,
 		Example: `  sluice serve
   sluice serve --config sluice.yaml --store redis://127.0.0.1:6379
   SLUICE_LISTEN_HTTP=127.0.0.1:9000 sluice serve`,

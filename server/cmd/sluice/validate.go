@@ -16,7 +16,8 @@ func newValidate() *cobra.Command {
 		Use:   "validate FILE",
 		Short: "Say everything that is wrong with a configuration file",
 		Long: `Reads a configuration file as "sluice serve" would, and prints everything that is
-wrong with it, one fault a line: where it is, what it is, and what would be right.`,
+wrong with it, its policies and its schedules, one fault a line: where it is, what it
+is, and what would be right.`,
 		Example: `  sluice validate sluice.yaml`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -30,7 +31,11 @@ wrong with it, one fault a line: where it is, what it is, and what would be righ
 			if err := server.Validate(file); err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%s: no fault, policies: %d\n", args[0], len(file.Policies))
+			found := fmt.Sprintf("policies: %d", len(file.Policies))
+			if n := len(file.Schedules); n > 0 {
+				found += fmt.Sprintf(", schedules: %d", n)
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%s: no fault, %s\n", args[0], found)
 			return err
 		},
 	}
