@@ -173,11 +173,11 @@ local function ask(limits, now, cost, peek)
   return reply, charge, longest, allowed
 end
 
--- try decides what is asked of a key with this value and record, and writes nothing. It returns the replies, whether the
--- states have changed, the longest reset after, and where there is a standing, it, what writes it, and the limits that
+-- try decides what is asked of a key with this value and record, and writes nothing. It returns the replies, nil where now
+-- is outside of the windows of a calendar that were sent, whether the states have changed, the longest reset after, and where there is a standing, it, what writes it, and the limits that
 -- held.
 local function try(policy, value, record, asked, now)
-  local limits, barred, standing, open, strike, close = policy.limits, false, nil, nil, nil, nil
+  local limits, barred, standing, open, strike, close
   if record then
     open, strike, close = standings()
     standing = open(record, now)
@@ -186,6 +186,15 @@ local function try(policy, value, record, asked, now)
       limits = read_limits(standing.override, 2, now)
       standing.limits = standing.override
     end
+  end
+  if not limits then
+    if not policy.limits then
+      policy.limits, policy.outside = read_limits(policy.bytes, policy.at, now)
+    end
+    if policy.outside then
+      return nil
+    end
+    limits = policy.limits
   end
   local changed = read(limits, value, now)
   local replies, longest
@@ -218,9 +227,6 @@ local function decide(key, standing_key, policy, asked, now)
   if now >= policy.before then
     return redis.error_reply('STALE the instant before which it had to be decided has passed')
   end
-  if policy.outside then
-    return redis.error_reply(string.format('OUTSIDE %.0f', now))
-  end
   local value = redis.pcall('GET', key)
   if type(value) == 'table' then
     return value -- an error
@@ -232,6 +238,9 @@ local function decide(key, standing_key, policy, asked, now)
   local ok, replies, changed, longest, standing, close, limits = pcall(try, policy, value or '', record, asked, now)
   if not ok then
     return redis.error_reply('BADSTATE the value is not one that this version of Sluice writes; reset or delete the key')
+  end
+  if not replies then
+    return redis.error_reply(string.format('OUTSIDE %.0f', now))
   end
 
   local written
@@ -293,7 +302,7 @@ for i = 1, keys do
         before = before, after = after, within = within * 1000, lasts = lasts * 1000, longest = longest * 1000,
       }
     end
-    policy.limits, policy.outside = read_limits(bytes, pos, now)
+    policy.bytes, policy.at = bytes, pos -- of limits that are read where they are needed
     policies[number] = policy
   end
   results[i] = decide(KEYS[2 * i - 1], KEYS[2 * i], policy, asked, now)
