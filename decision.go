@@ -68,8 +68,8 @@ func (p ErrorPolicy) String() string {
 // Decision is the answer to a check. A refusal is a decision and not an error. It is a value of its own: nothing that
 // it returns is shared with later decisions.
 type Decision struct {
-	// Allowed says whether all limits of the policy had room and no block bars the key. Where it is true the cost was charged to all of them,
-	// unless it was a peek; where it is false nothing was charged to any.
+	// Allowed says whether all limits of the policy had room and no block bars the key. Where it is true the cost was
+	// charged to all of them, unless it was a peek; where it is false nothing was charged to any.
 	Allowed bool
 	// Source says who decided.
 	Source Source
@@ -153,10 +153,12 @@ func (d *Decision) Add(o Outcome) {
 // Bar joins a block that bars the key for a time yet. It is for stores, which call it after the last [Decision.Add], or
 // without one.
 func (d *Decision) Bar(b Block, left time.Duration) {
-	if d.more == nil {
-		d.more = new(more)
+	var m more
+	if d.more != nil {
+		m = *d.more // copies of the decision may have it too
 	}
-	d.more.block, d.more.barred = b, true
+	m.block, m.barred = b, true
+	d.more = &m
 	d.Allowed, d.Remaining = false, 0
 	d.RetryAfter, d.ResetAfter = max(d.RetryAfter, left), max(d.ResetAfter, left)
 }
@@ -209,10 +211,13 @@ func (d Decision) String() string {
 	if d.Allowed {
 		return fmt.Sprintf("allowed: remaining %d, reset in %s", d.Remaining, d.ResetAfter)
 	}
-	if b, barred := d.Blocked(); barred {
+	b, barred := d.Blocked()
+	switch {
+	case barred && d.RetryAfter == Never:
+		return fmt.Sprintf("blocked (%s): a cost of %d can never fit", b.Reason, d.Cost)
+	case barred:
 		return fmt.Sprintf("blocked (%s): retry in %s", b.Reason, d.RetryAfter)
-	}
-	if d.RetryAfter == Never {
+	case d.RetryAfter == Never:
 		return fmt.Sprintf("refused by %v: a cost of %d can never fit, remaining %d", d.DeniedBy(), d.Cost, d.Remaining)
 	}
 	return fmt.Sprintf("refused by %v: retry in %s, remaining %d", d.DeniedBy(), d.RetryAfter, d.Remaining)

@@ -16,6 +16,10 @@
 // A refusal is a [Decision], not an error, and it takes nothing from any limit. An error means that nobody knows: what
 // to do then is the caller's choice, and whether something was charged is what [ErrUncertain] says.
 //
+// A key can be barred for a time ([Limiter.Block]), also by a [Penalty] where it is refused too often, and can be given
+// limits of its own ([Limiter.Override]). That is decided in the same step as the limits; [Standing] says what is known of
+// a key. A [Calendar] makes a limit that begins anew with each day, week or month of a time zone.
+//
 // Stores are in store/memstore (embedded) and store/redisstore (Redis 6.2 and newer, Valkey). The net/http middleware
 // is in httplimit.
 //

@@ -2,6 +2,7 @@ package sluice_test
 
 import (
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -255,6 +256,28 @@ func TestParseLimitInvertsString(t *testing.T) {
 			t.Fatalf("ParseLimit(%q) = %#v, %v, want %#v", l, got, err, l)
 		}
 	})
+}
+
+// TestParseLimitKeepsNoText reads limits from long texts, as a caller can send them, and keeps the limits.
+func TestParseLimitKeepsNoText(t *testing.T) {
+	const many, long = 64, 1 << 20
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var kept []sluice.Limit
+	for range many {
+		l, err := sluice.ParseLimit("5/day calendar Europe/Berlin" + strings.Repeat(" ", long))
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept = append(kept, l)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > many*long/2 {
+		t.Errorf("%d limits that were read from texts of 1 MiB take %d bytes", len(kept), grown)
+	}
+	runtime.KeepAlive(kept)
 }
 
 func FuzzParseLimit(f *testing.F) {

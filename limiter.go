@@ -20,19 +20,23 @@ func New(store Store, policy Policy) (*Limiter, error) {
 	if err := policy.Validate(); err != nil {
 		return nil, fmt.Errorf("policy %s: %w", quoteShort(policy.Name), err)
 	}
-	policy.Limits = slices.Clone(policy.Limits)
-	if policy.Penalty != nil {
-		penalty := *policy.Penalty
-		policy.Penalty = &penalty
-	}
+	policy = ownPolicy(policy)
 	return &Limiter{store: store, policy: &policy}, nil
+}
+
+// ownPolicy returns a policy that shares nothing with another.
+func ownPolicy(p Policy) Policy {
+	p.Limits = slices.Clone(p.Limits)
+	if p.Penalty != nil {
+		penalty := *p.Penalty
+		p.Penalty = &penalty
+	}
+	return p
 }
 
 // Policy returns the policy that the limiter decides by.
 func (l *Limiter) Policy() Policy {
-	p := *l.policy
-	p.Limits = slices.Clone(p.Limits)
-	return p
+	return ownPolicy(*l.policy)
 }
 
 // Check asks for cost units for a key: all limits of the policy are charged, or none is. The key is 1 to [MaxKeyBytes]

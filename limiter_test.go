@@ -30,8 +30,10 @@ func newLimiter(t *testing.T, limits ...sluice.Limit) *sluice.Limiter {
 func TestNewKeepsItsOwnLimits(t *testing.T) {
 	t.Parallel()
 	mine := []sluice.Limit{sluice.PerSecond(1)}
+	penalty := sluice.Penalty{After: 10, Within: time.Minute, For: time.Hour}
+	own := penalty
 	store, _ := memstore.New(memstore.Config{})
-	l, err := sluice.New(store, sluice.Policy{Name: "api", Limits: mine})
+	l, err := sluice.New(store, sluice.Policy{Name: "api", Limits: mine, Penalty: &own})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,6 +41,11 @@ func TestNewKeepsItsOwnLimits(t *testing.T) {
 	l.Policy().Limits[0] = sluice.PerSecond(98)
 	if got := l.Policy().Limits[0]; got != sluice.PerSecond(1) {
 		t.Errorf("the limiter's limit became %v", got)
+	}
+	own.After = 9
+	l.Policy().Penalty.After = 8
+	if got := *l.Policy().Penalty; got != penalty {
+		t.Errorf("the limiter's penalty became %+v", got)
 	}
 	if _, err := sluice.New(store, sluice.Policy{Name: "Bad"}); err == nil {
 		t.Error("New took a policy without limits and with a bad name")

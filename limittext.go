@@ -137,7 +137,7 @@ func parseCalendar(count int64, unit string, words []string) (l Limit, problem s
 	case len(words) == 0 || words[0] == "from":
 		return l, `"calendar" needs a time zone after it, as in "calendar Europe/Berlin" or "calendar UTC"`
 	}
-	c.Zone, words = words[0], words[1:]
+	c.Zone, words = strings.Clone(words[0]), words[1:] // the text may be long, and the limit be kept
 	if len(words) > 0 && words[0] == "from" {
 		if c.From, words, problem = parseFrom(c.Unit, words[1:]); problem != "" {
 			return l, problem

@@ -71,7 +71,11 @@ func TestDecisionBar(t *testing.T) {
 			t.Fatalf("%d limits: %s, blocked by %+v", n, d, b)
 		}
 		want := sluice.Block{Until: 7, Reason: "abuse"}
+		before := d
 		d.Bar(want, time.Minute)
+		if b, barred := before.Blocked(); barred || !before.Equal(free) {
+			t.Errorf("%d limits: what bars a decision bars its copy: %s, blocked by %+v", n, before, b)
+		}
 		b, barred := d.Blocked()
 		if !barred || b != want || d.Allowed || d.Remaining != 0 || d.RetryAfter != time.Minute || d.ResetAfter < time.Minute {
 			t.Errorf("%d limits: %+v, blocked by %+v", n, d, b)
@@ -81,6 +85,14 @@ func TestDecisionBar(t *testing.T) {
 		}
 		if got := d.String(); got != "blocked (abuse): retry in 1m0s" {
 			t.Errorf("%d limits: it reads %q", n, got)
+		}
+		never := sluice.NewDecision(sluice.Request{Policy: policy, Key: "k", Cost: 10})
+		for range n {
+			never.Add(sluice.Outcome{Remaining: 5, RetryAfter: sluice.Never, ResetAfter: time.Hour})
+		}
+		never.Bar(want, time.Minute)
+		if got := never.String(); n > 0 && got != "blocked (abuse): a cost of 10 can never fit" {
+			t.Errorf("%d limits, a cost that can never fit: it reads %q", n, got)
 		}
 		if len(d.Limits()) != n || n > 0 && d.Limits()[n-1].Remaining != 5 {
 			t.Errorf("%d limits: they say %v", n, d.Limits())
@@ -93,7 +105,7 @@ func TestDecisionBar(t *testing.T) {
 	}
 }
 
-// TestTwoDecisionsShareNothing: what one is barred by does not reach the other, of which it was a copy.
+// TestTwoDecisionsShareNothing: what one is barred by does not reach the one before it.
 func TestTwoDecisionsShareNothing(t *testing.T) {
 	t.Parallel()
 	l := newLimiter(t, sluice.PerSecond(9), sluice.PerMinute(9), sluice.PerHour(9), sluice.PerDay(9))

@@ -87,7 +87,8 @@ func loadZone(name string) (location *time.Location, problem string) {
 }
 
 // ofDatabase reports whether a name can be one of the database. What means another zone on every machine is none, and
-// neither are the same zones again in a form that this package must not see, with leap seconds.
+// neither are the same zones again in a form that this package must not see, with leap seconds, or by a path that only a
+// file system takes for the same, of which there are more than can be kept.
 func ofDatabase(name string) bool {
 	switch top, _, _ := strings.Cut(name, "/"); top {
 	case "Local", "localtime", "posixrules", "posix", "right":
@@ -100,7 +101,7 @@ func ofDatabase(name string) bool {
 			return false
 		}
 	}
-	return len(name) <= maxZoneName
+	return len(name) <= maxZoneName && !strings.Contains(name, "//")
 }
 
 // local returns the local time at an instant in seconds, written as if it were of UTC.

@@ -17,6 +17,13 @@ func TestZonesAreBounded(t *testing.T) {
 			t.Fatalf("a zone that does not exist: %s", problem)
 		}
 	}
+	for n := 2; n < 40; n++ { // a file system takes all of these for the same
+		for _, name := range []string{"Europe" + strings.Repeat("/", n) + "Berlin", "Etc" + strings.Repeat("/", n) + "UTC"} {
+			if _, problem := zoneOf(name); !strings.Contains(problem, "is unknown") {
+				t.Errorf("%q is a zone: %q", name, problem)
+			}
+		}
+	}
 	if zones.Load() != nil {
 		t.Errorf("zones that do not exist were kept: %d", len(*zones.Load()))
 	}

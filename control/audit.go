@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sluice-project/sluice/store/ledger"
@@ -25,7 +26,8 @@ type Audit struct {
 	Schedule string `json:"schedule,omitzero"`
 	// Key is the key as it is, where it is UTF-8; else in Go's quoted form.
 	Key string `json:"key,omitzero"`
-	// From and To are what it was before and is now, as documents or words; empty where there was or is nothing.
+	// From and To are what it was before and is now, as documents or words; empty where there was or is nothing. Of a
+	// document of more than 16 KiB it is the beginning, and how long it is.
 	From string `json:"from,omitzero"`
 	To   string `json:"to,omitzero"`
 }
@@ -37,7 +39,21 @@ func (c *Control) Audit(ctx context.Context, before string, most int) ([]Audit, 
 }
 
 // auditLine is a change as the log keeps it; when it was made the ledger adds by itself.
-func (c *Control) auditLine(a Audit) ledger.Append { return line(auditLog, a, auditKept) }
+func (c *Control) auditLine(a Audit) ledger.Append {
+	a.From, a.To = shortened(a.From), shortened(a.To)
+	return line(auditLog, a, auditKept)
+}
+
+// mostAudited is how many bytes of a document the audit log shows: all of most, and so many lines are no burden.
+const mostAudited = 16 << 10
+
+// shortened is a text as the audit log has it.
+func shortened(text string) string {
+	if len(text) <= mostAudited {
+		return text
+	}
+	return fmt.Sprintf("%s... (%d bytes)", strings.ToValidUTF8(text[:mostAudited], ""), len(text))
+}
 
 func line(log string, value any, keep int) ledger.Append {
 	text, err := json.Marshal(value)

@@ -100,6 +100,18 @@ func (c *Control) outdated(f File) bool {
 	return true
 }
 
+// bringAgain has the last file of this process applied once more where a view knows nothing of it: it was written into
+// a ledger that had lost everything, and another server has brought back what was there before.
+func (c *Control) bringAgain(v *view) {
+	f := c.brought.Load()
+	if f == nil {
+		return
+	}
+	if digest := f.value().Digest; digest != v.base.Digest && !slices.Contains(v.base.Earlier, digest) {
+		c.waiting.CompareAndSwap(nil, &waiting{*f, true})
+	}
+}
+
 // apply carries out the change that a file makes. Where there is nothing to change, nothing is written.
 func (c *Control) apply(ctx context.Context, f File, change func(*Control, *view, File) (ledger.Change, error)) error {
 	_, err := c.change(ctx, func(v *view) (ledger.Change, error) { return change(c, v, f) })

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,8 +28,10 @@ type outboxLimit struct {
 	Limit sluice.Limit `json:"limit"`
 }
 
-// outboxEntry is what a tick at an instant leaves to be done to a key, and the same in words.
-func outboxEntry(s schedule.Schedule, at sluice.Tick) (ledger.Entry, string) {
+// outboxEntry is what a tick at an instant leaves to be done to a key, the same in words, and when it ends; 0 where it
+// is for good. Where the same of the key still waits to be done, it stands in the place of that: the entry is named by
+// what is done to which key, which no log shows in clear.
+func outboxEntry(s schedule.Schedule, at sluice.Tick) (entry ledger.Entry, text string, ends sluice.Tick) {
 	var value outboxValue
 	until := func(d time.Duration) sluice.Tick {
 		if d == 0 {
@@ -36,7 +39,6 @@ func outboxEntry(s schedule.Schedule, at sluice.Tick) (ledger.Entry, string) {
 		}
 		return at + sluice.Tick(d.Microseconds())
 	}
-	var text string
 	if b := s.Job.Block; b != nil {
 		value = outboxValue{Policy: b.Policy, Key: []byte(b.Key), Until: until(b.For), Reason: b.Reason}
 		text = blockText(&sluice.Block{Until: value.Until, Reason: b.Reason})
@@ -52,7 +54,9 @@ func outboxEntry(s schedule.Schedule, at sluice.Tick) (ledger.Entry, string) {
 	if err != nil {
 		panic(err) // of limits that were validated
 	}
-	return ledger.Entry{Kind: outboxKind, Name: fmt.Sprintf("%s/%d", s.Name, at), Value: encoded}, text
+	sum := sha256.Sum256(value.Key)
+	name := fmt.Sprintf("%s/%s/%x", s.Job.Kind(), value.Policy, sum[:16])
+	return ledger.Entry{Kind: outboxKind, Name: name, Value: encoded}, text, value.Until
 }
 
 // empty does what waits in the outbox. Several servers may do the same at once: it says how a key shall be.
@@ -81,8 +85,10 @@ func (c *Control) send(ctx context.Context, e ledger.Entry) error {
 			a.Except.Limits = append(a.Except.Limits, l.Limit.WithName(l.Name))
 		}
 	}
-	if _, err := c.keys.Amend(ctx, a); err != nil {
-		return err
+	if now, _ := c.clock.time(); value.Until == 0 || value.Until > now { // what has ended must not end what came after it
+		if _, err := c.keys.Amend(ctx, a); err != nil {
+			return err
+		}
 	}
 	_, err := c.commit(ctx, ledger.Change{
 		Expect: []ledger.Expectation{{Kind: outboxKind, Name: e.Name, Revision: e.Revision}},

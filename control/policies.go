@@ -163,6 +163,9 @@ func (c *Control) change(ctx context.Context, make func(*view) (ledger.Change, e
 		if err != nil || len(change.Put)+len(change.Delete)+len(change.Append) == 0 {
 			return ledger.Receipt{}, err
 		}
+		if v.version == 0 {
+			change.Restore = knowsNothing
+		}
 		receipt, err := c.commit(ctx, v.anchored(change))
 		if conflict := (*ledger.ConflictError)(nil); !errors.As(err, &conflict) || attempt == attempts {
 			return receipt, err

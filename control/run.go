@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/sluice-project/sluice"
 )
 
 // Start looks at the ledger for the first time, and applies the configuration file to it. Where the ledger cannot be
@@ -18,15 +20,14 @@ func (c *Control) Start(ctx context.Context, f File) error {
 // cannot be reached, the error says why, and [Control.Run] goes on trying. A file that says the same as the last
 // one that this process has brought changes nothing, whatever files others have brought meanwhile.
 func (c *Control) Apply(ctx context.Context, f File) error {
-	if last := c.brought.Load(); last != nil && *last == f.value().Digest {
+	if last := c.brought.Load(); last != nil && last.value().Digest == f.value().Digest {
 		return nil
 	}
 	return c.bring(ctx, waiting{f, false})
 }
 
 func (c *Control) bring(ctx context.Context, w waiting) error {
-	digest := w.value().Digest
-	c.brought.Store(&digest)
+	c.brought.Store(&w.File)
 	c.waiting.Store(&w)
 	if err := c.catchUp(ctx); err != nil {
 		return c.alone(w.File, err)
@@ -50,6 +51,7 @@ func (c *Control) Run(ctx context.Context) error {
 		case <-c.wake:
 		case <-timer.C:
 		}
+		begun, _ := c.clock.time()
 		err := c.round(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -60,7 +62,7 @@ func (c *Control) Run(ctx context.Context) error {
 			c.config.Logger.Info("policies and schedules can be looked at in the store again")
 		}
 		failing = err != nil
-		timer.Reset(c.nap())
+		timer.Reset(c.nap(begun))
 	}
 }
 
@@ -91,15 +93,18 @@ func (c *Control) catchUp(ctx context.Context) error {
 }
 
 // nap is how long there is nothing to do, as far as is known: until the next tick of a schedule, at most pollTime.
-func (c *Control) nap() time.Duration {
+// What was due when the round began, and was not done, is passed over, or cannot be done now: it does not keep anybody
+// awake.
+func (c *Control) nap(begun sluice.Tick) time.Duration {
 	now, ok := c.clock.time()
 	if !ok {
 		return pollTime
 	}
-	nap := pollTime
-	for _, s := range c.Schedules() {
-		if !s.Next.IsZero() {
-			nap = min(nap, time.Duration(s.Next.UnixMicro()-int64(now))*time.Microsecond)
+	nap, v := pollTime, c.view.Load()
+	for name, s := range v.schedules {
+		last := max(v.ticks[name].done, begun)
+		if next := s.Next(time.UnixMicro(int64(last)).UTC()); !next.IsZero() {
+			nap = min(nap, time.Duration(next.UnixMicro()-int64(now))*time.Microsecond)
 		}
 	}
 	return max(nap, time.Millisecond)

@@ -51,10 +51,11 @@ func (v *view) live(name string) LiveSchedule {
 // that is new, or that is to tick at other times, has no tick before now. A policy or limit that it is about must be
 // there. The errors are [*RevisionError], [*sluice.InvalidError] joined where there are several, and those of the ledger.
 func (c *Control) PutSchedule(ctx context.Context, who string, s schedule.Schedule, meant Revision) (LiveSchedule, error) {
-	if _, err := s.Compile(); err != nil {
+	compiled, err := s.Compile()
+	if err != nil {
 		return LiveSchedule{}, err
 	}
-	_, err := c.change(ctx, func(v *view) (ledger.Change, error) {
+	receipt, err := c.change(ctx, func(v *view) (ledger.Change, error) {
 		held, there := v.schedules[s.Name]
 		if err := meant.check("schedule", s.Name, held.revision); err != nil {
 			return ledger.Change{}, err
@@ -67,13 +68,19 @@ func (c *Control) PutSchedule(ctx context.Context, who string, s schedule.Schedu
 			entry.From = string(held.Document())
 		}
 		change := c.putSchedule(v, s)
+		change.Expect = append(change.Expect, v.expectPolicy(s.Job.Policy()))
 		change.Append = []ledger.Append{c.auditLine(entry)}
 		return change, nil
 	})
 	if err != nil {
 		return LiveSchedule{}, err
 	}
-	return c.Schedule(s.Name)
+	live, err := c.Schedule(s.Name)
+	if err != nil || live.Revision != Revision(receipt.Version) { // it is not read back yet, or changed again since
+		now := time.UnixMicro(int64(receipt.Now)).UTC()
+		live = LiveSchedule{Schedule: s, Revision: Revision(receipt.Version), Last: now, Next: compiled.Next(now)}
+	}
+	return live, nil
 }
 
 // putSchedule is the change that writes a schedule, and since when it ticks.
@@ -136,7 +143,8 @@ type Done struct {
 	// From and To are what was changed from what to what; empty where nothing was.
 	From string `json:"from,omitzero"`
 	To   string `json:"to,omitzero"`
-	// Skipped is how many ticks before this one were passed over, because no server was running.
+	// Skipped is how many ticks before this one were passed over, because no server was running or the
+	// ledger took no change.
 	Skipped int `json:"skipped,omitzero"`
 	// Error is why nothing was done; empty where it was.
 	Error string `json:"error,omitzero"`

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -105,7 +106,10 @@ func (c *Control) effect(v *view, s schedule.Schedule, at sluice.Tick) (change l
 		}
 		return v.replace(held, after), from, to, nil
 	default:
-		entry, text := outboxEntry(s, at)
+		entry, text, ends := outboxEntry(s, at)
+		if now, _ := c.clock.time(); ends != 0 && ends <= now {
+			return change, "", "", fmt.Errorf("it was to end at %s, which had passed before it could be carried out", instantText(ends))
+		}
 		return ledger.Change{Put: []ledger.Entry{entry}}, "", text, nil
 	}
 }

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,16 +21,22 @@ const (
 	policyKind   = "policy"   // a policyValue, by the policy's name
 	scheduleKind = "schedule" // a schedule's document, by its name
 	tickKind     = "tick"     // the last tick of a schedule that needs nothing done any more, in ticks, by its name
-	outboxKind   = "outbox"   // an outboxValue, by the schedule and the tick that it is of
+	outboxKind   = "outbox"   // an outboxValue, by what it does to which key
 	baseKind     = "base"     // a baseValue, by baseName
 
 	auditLog      = "audit"
 	historyPrefix = "history/" // and the name of the schedule
 )
 
+// knowsNothing is the version that the first change to an empty ledger says it brings back: an older one than any
+// server can know. A ledger that was lost is empty, too. So whoever does know what it held writes that again, unless
+// something else has been changed by then.
+const knowsNothing ledger.Version = 1
+
 // view is what the ledger contained at one version. It is not changed.
 type view struct {
 	version   ledger.Version
+	restored  ledger.Version
 	alone     bool        // it is what a file says, because the ledger was never reached
 	now       sluice.Tick // by the store's clock, when it was read
 	policies  map[string]heldPolicy
@@ -45,6 +52,7 @@ type view struct {
 type heldPolicy struct {
 	policy.Policy
 	revision ledger.Version
+	value    []byte // that it was read from
 }
 
 // heldSchedule is a schedule as the ledger holds it.
@@ -82,7 +90,7 @@ func emptyView() *view {
 // newView reads what the ledger contains. What cannot be read stays as it was in the view before, and is an error.
 func newView(contents ledger.Contents, before *view) (*view, error) {
 	v := emptyView()
-	v.version, v.now, v.raw = contents.Version, contents.Now, contents.Entries
+	v.version, v.restored, v.now, v.raw = contents.Version, contents.Restored, contents.Now, contents.Entries
 	var errs []error
 	for _, e := range contents.Entries {
 		if err := v.read(e, before); err != nil {
@@ -95,14 +103,20 @@ func newView(contents ledger.Contents, before *view) (*view, error) {
 func (v *view) read(e ledger.Entry, before *view) error {
 	switch e.Kind {
 	case policyKind:
+		held, ok := before.policies[e.Name]
+		if ok && bytes.Equal(held.value, e.Value) { // to read a long document takes longer than a check can wait
+			held.revision = e.Revision
+			v.policies[e.Name] = held
+			return nil
+		}
 		p, err := readPolicy(e)
 		if err != nil {
-			if held, ok := before.policies[e.Name]; ok {
+			if ok {
 				v.policies[e.Name] = held
 			}
 			return err
 		}
-		v.policies[e.Name] = heldPolicy{p, e.Revision}
+		v.policies[e.Name] = heldPolicy{p, e.Revision, e.Value}
 	case scheduleKind:
 		s, err := readSchedule(e)
 		if err != nil {
@@ -164,6 +178,14 @@ func scheduleEntry(s schedule.Schedule) ledger.Entry {
 
 func tickEntry(name string, done sluice.Tick) ledger.Entry {
 	return ledger.Entry{Kind: tickKind, Name: name, Value: strconv.AppendInt(nil, int64(done), 10)}
+}
+
+// knows is the version that the view brings back into a ledger which has lost it.
+func (v *view) knows() ledger.Version {
+	if v.restored == knowsNothing {
+		return knowsNothing
+	}
+	return v.version
 }
 
 // entries returns all that the ledger contained.

@@ -16,12 +16,15 @@ func (e *Engine) Check(ctx context.Context, q Query) (Answer, error) {
 	start := e.now()
 	for attempt := 1; ; attempt++ {
 		before := e.view.Before() // and then the snapshot, which may be of a later view but of none before
+		if attempt == attempts {
+			before = 0
+		}
 		p, err := find(e.Snapshot(), q)
 		if err != nil {
 			return Answer{}, err
 		}
 		d, err := e.store.Check(ctx, request(p, q, before))
-		if errors.Is(err, sluice.ErrStale) && attempt < attempts {
+		if errors.Is(err, sluice.ErrStale) {
 			_ = e.view.Refresh(ctx) // where it fails, Before is 0: what is known must do, and who keeps the view says why
 			continue
 		}
@@ -30,7 +33,8 @@ func (e *Engine) Check(ctx context.Context, q Query) (Answer, error) {
 }
 
 // attempts is how often a check is asked that comes too late for its snapshot: the process must have slept each time
-// between the look at the view and the store's decision.
+// between the look at the view and the store's decision, or the nodes of a Cluster disagree on the time by more than a
+// view holds. Then the last attempt is decided by what was looked at since the check began, whatever the time is.
 const attempts = 4
 
 // CheckAll answers several queries by one snapshot and one call of the store: each for itself, those of one key in

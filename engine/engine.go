@@ -83,18 +83,3 @@ func (e *Engine) Loaded() bool { return e.snapshot.Load() != nil }
 // StoreFailure returns the latest error of the store while it fails, nil while it answers. A store that has failed
 // counts as answering again when it answers a second or more after its latest error.
 func (e *Engine) StoreFailure() error { return e.health.failure() }
-
-// Reset forgets what a key has used, of all limits of a policy. A key that is not known is no error. The errors are
-// [*UnknownPolicyError], [*sluice.InvalidError] and those of the store.
-func (e *Engine) Reset(ctx context.Context, policyName, key string) error {
-	p, ok := e.Snapshot().Get(policyName)
-	if !ok {
-		return &UnknownPolicyError{Policy: policyName}
-	}
-	if err := sluice.ValidateKey(key); err != nil {
-		return err
-	}
-	err := e.store.Reset(ctx, &p.Policy, key)
-	e.health.note(ctx, err)
-	return err
-}

@@ -240,38 +240,6 @@ func TestCheckInlineErrors(t *testing.T) {
 	}
 }
 
-func TestReset(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, newStore(t), engine.Config{}, configured("api", sluice.PerDay(1)))
-	query := engine.Query{Policy: "api", Key: "k", Cost: 1}
-	for _, want := range []bool{true, false} {
-		if got, err := e.Check(t.Context(), query); err != nil || got.Allowed != want {
-			t.Fatalf("Check = %+v, %v, want allowed %t", got, err, want)
-		}
-	}
-	if err := e.Reset(t.Context(), "api", "k"); err != nil {
-		t.Fatalf("Reset: %v", err)
-	}
-	if got, err := e.Check(t.Context(), query); err != nil || !got.Allowed {
-		t.Errorf("Check after Reset = %+v, %v, want it allowed", got, err)
-	}
-	if err := e.Reset(t.Context(), "api", "nobody"); err != nil {
-		t.Errorf("Reset of a key that is not known: %v", err)
-	}
-	for _, test := range badQueries[:4] {
-		if err := e.Reset(t.Context(), test.query.Policy, test.query.Key); err == nil || err.Error() != test.want {
-			t.Errorf("Reset(%q, key of %d bytes) error = %v, want %s", test.query.Policy, len(test.query.Key), err, test.want)
-		}
-	}
-	broken := newEngine(t, brokenStore{sluice.ErrUncertain}, engine.Config{}, configured("api", sluice.PerDay(1)))
-	if err := broken.Reset(t.Context(), "api", "k"); !errors.Is(err, sluice.ErrUncertain) {
-		t.Errorf("Reset on a store that fails = %v, want its error", err)
-	}
-	if broken.StoreFailure() == nil {
-		t.Error("StoreFailure = nil after a Reset that failed")
-	}
-}
-
 func TestLoaded(t *testing.T) {
 	t.Parallel()
 	e := engine.New(newStore(t), engine.Config{})

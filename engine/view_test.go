@@ -17,11 +17,18 @@ type view struct {
 	before  sluice.Tick
 	next    *policy.Snapshot
 	gone    bool // it cannot be refreshed
+	moves   bool // somebody else refreshes it while it is asked
 	asked   int
 	renewed sluice.Tick // what before is after a refresh
 }
 
-func (v *view) Before() sluice.Tick { return v.before }
+func (v *view) Before() sluice.Tick {
+	if v.moves {
+		v.engine.Swap(v.next)
+		return v.renewed
+	}
+	return v.before
+}
 
 func (v *view) Refresh(context.Context) error {
 	v.asked++
@@ -67,6 +74,26 @@ func TestABatchLooksAgain(t *testing.T) {
 	}
 }
 
+// TestTheViewIsAskedBeforeTheSnapshot has the view change while it is asked. Its answer may be about the new one, so that
+// the old snapshot must not be decided by under it.
+func TestTheViewIsAskedBeforeTheSnapshot(t *testing.T) {
+	t.Parallel()
+	q := engine.Query{Policy: "api", Key: "k", Cost: 1}
+	for what, check := range map[string]func(e *engine.Engine) (engine.Answer, error){
+		"one": func(e *engine.Engine) (engine.Answer, error) { return e.Check(t.Context(), q) },
+		"batch": func(e *engine.Engine) (engine.Answer, error) {
+			r := e.CheckAll(t.Context(), []engine.Query{q})[0]
+			return r.Answer, r.Err
+		},
+	} {
+		e, v := newAged(t)
+		v.moves = true
+		if a, err := check(e); err != nil || a.Remaining != 4 || v.asked != 0 {
+			t.Errorf("%s: %v, %v, after %d looks; want 4 remaining of the new snapshot, without a look", what, a.Decision, err, v.asked)
+		}
+	}
+}
+
 // TestAViewThatCannotBeRefreshed decides by what is known: nobody can know better.
 func TestAViewThatCannotBeRefreshed(t *testing.T) {
 	t.Parallel()
@@ -78,14 +105,15 @@ func TestAViewThatCannotBeRefreshed(t *testing.T) {
 	}
 }
 
-// TestAViewThatIsNeverFresh ends by the policy's word, not in a circle.
+// TestAViewThatIsNeverFresh has the clock of a key's node be far ahead of that by which the view is dated. What was
+// looked at for this very check decides it then, and not the policy's word for a store that fails.
 func TestAViewThatIsNeverFresh(t *testing.T) {
 	t.Parallel()
 	e, v := newAged(t)
 	v.renewed = 1
 	a, err := e.Check(t.Context(), engine.Query{Policy: "api", Key: "k", Cost: 1})
-	if err != nil || a.Source != sluice.SourceErrorPolicy || !errors.Is(a.StoreErr, sluice.ErrStale) {
-		t.Errorf("%v (%s, %v), %v; want the error policy's word, because of ErrStale", a.Decision, a.Source, a.StoreErr, err)
+	if err != nil || a.Source != sluice.SourceStore || a.Remaining != 4 || v.asked != 3 {
+		t.Errorf("%v (%s), %v, after %d looks; want 4 remaining of the new snapshot, of the store, after 3 looks", a.Decision, a.Source, err, v.asked)
 	}
 }
 

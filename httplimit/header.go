@@ -11,6 +11,15 @@ import (
 // maxInteger is the greatest integer that a header field of RFC 9651 can hold.
 const maxInteger = 999_999_999_999_999
 
+// calendarWindows are how many seconds a window of a calendar lasts at most where no clocks are changed.
+var calendarWindows = [...]int64{
+	sluice.Hour:  60 * 60,
+	sluice.Day:   24 * 60 * 60,
+	sluice.Week:  7 * 24 * 60 * 60,
+	sluice.Month: 31 * 24 * 60 * 60,
+	sluice.Year:  366 * 24 * 60 * 60,
+}
+
 // AddHeaders adds to a response's header what a decision says, as in draft-ietf-httpapi-ratelimit-headers-11. A decision
 // of [sluice.SourceErrorPolicy] knows nothing and adds nothing.
 //
@@ -19,6 +28,9 @@ const maxInteger = 999_999_999_999_999
 // window: the time for which the client should make do with r. It is the time until the limit reads as if it had never
 // been used, or longer, so that r/t is never more than q/w: an hour's quota that comes back in a second is not announced
 // as that quota per second. There are no partition keys.
+//
+// A limit that follows a calendar has no w, because its windows are not all of one length. Its t is reckoned as if each
+// were as long as the longest hour, day, week, month or year is where no clocks are changed.
 //
 // A refusal sets Retry-After as well, at least 1, except where the cost can never fit: then there is no time to give. A
 // limit that refused has the time after which it would not as its t, and the others have none, because Retry-After
@@ -39,9 +51,15 @@ func AddHeaders(h http.Header, d sluice.Decision) {
 			policy, state = append(policy, ", "...), append(state, ", "...)
 		}
 		window := seconds(l.Limit.Period())
+		calendar, byCalendar := l.Limit.Calendar()
+		if byCalendar {
+			window = calendarWindows[calendar.Unit]
+		}
 		policy = appendName(policy, l.Limit)
 		policy = appendParameter(policy, "q", l.Limit.Count())
-		policy = appendParameter(policy, "w", window)
+		if !byCalendar {
+			policy = appendParameter(policy, "w", window)
+		}
 		if burst := l.Limit.Burst(); burst != 0 && burst != l.Limit.Count() {
 			policy = appendParameter(policy, "sluice-burst", burst)
 		}

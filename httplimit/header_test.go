@@ -27,6 +27,10 @@ func decide(limits []sluice.Limit, cost int64, outcomes ...sluice.Outcome) sluic
 	return d
 }
 
+func calendar(count int64, unit sluice.CalendarUnit) sluice.Limit {
+	return sluice.PerCalendar(count, sluice.Calendar{Unit: unit, Zone: "Europe/Berlin"})
+}
+
 func room(remaining int64, reset time.Duration) sluice.Outcome {
 	return sluice.Outcome{Allowed: true, Remaining: remaining, ResetAfter: reset}
 }
@@ -107,6 +111,27 @@ func TestAddHeaders(t *testing.T) {
 		{
 			"the greatest numbers", decide(one(sluice.Per(1, sluice.MaxPeriod).WithBurst(sluice.MaxCount)), 1, room(sluice.MaxCount, sluice.MaxWait)),
 			`"366d";q=1;w=31622400;sluice-burst=4294967295`, `"366d";r=4294967295;t=999999999999999`, "",
+		},
+		{
+			"a calendar's window just begun", decide(one(calendar(10_000, sluice.Day)), 1, room(9999, 23*time.Hour)),
+			`"day";q=10000`, `"day";r=9999;t=86392`, "",
+		},
+		{
+			"a calendar's day of 25 hours", decide(one(calendar(10_000, sluice.Day)), 1, room(9999, 25*time.Hour)),
+			`"day";q=10000`, `"day";r=9999;t=90000`, "",
+		},
+		{
+			"a calendar's window about to end", decide(one(calendar(1000, sluice.Month)), 1, room(500, time.Second)),
+			`"month";q=1000`, `"month";r=500;t=1339200`, "",
+		},
+		{
+			"a calendar's window never used", decide(one(calendar(100, sluice.Year)), 0, room(100, 0)),
+			`"year";q=100`, `"year";r=100;t=31622400`, "",
+		},
+		{
+			"two calendars, refused by one", decide([]sluice.Limit{calendar(10, sluice.Hour), calendar(50, sluice.Week)}, 1,
+				full(0, 90*time.Second, 90*time.Second), room(20, time.Hour)),
+			`"hour";q=10, "week";q=50`, `"hour";r=0;t=90, "week";r=20`, "90",
 		},
 		{"a tick to wait", decide(one(day), 1, full(0, tick, tick)), `"day";q=10000;w=86400`, `"day";r=0;t=1`, "1"},
 		{

@@ -112,6 +112,10 @@ func (r *policyReader) key(n node) {
 	if n.delim == '[' {
 		parts = n.items
 	}
+	if len(parts) > MaxKeyParts {
+		r.fault(n.path, "there are %d parts; there can be at most %d", len(parts), MaxKeyParts)
+		return
+	}
 	for _, item := range parts {
 		if part, ok := readText(&r.documentReader, item, ParseKeyPart); ok {
 			r.paths[fmt.Sprintf("key[%d]", len(r.p.Key))] = item.path
@@ -134,6 +138,10 @@ func (r *policyReader) limits(n node, path string) (limits []sluice.Limit) {
 	add := func(about node, l sluice.Limit) {
 		r.paths[fmt.Sprintf("%s[%d]", path, len(limits))] = about.path
 		limits = append(limits, l)
+	}
+	if count := len(n.fields) + len(n.items); count > sluice.MaxLimits {
+		r.fault(n.path, "there are %d; at most %d can be charged together", count, sluice.MaxLimits)
+		return nil
 	}
 	switch n.delim {
 	case '{':

@@ -158,6 +158,32 @@ func TestParseDocumentFaults(t *testing.T) {
 	}
 }
 
+// TestParseDocumentIsQuick reads documents as long as doors take, of more of everything than there can be. To compare
+// each with all others would take a minute.
+func TestParseDocumentIsQuick(t *testing.T) {
+	t.Parallel()
+	list := func(form string) string {
+		var items strings.Builder
+		for i := 0; items.Len() < 1<<20; i++ {
+			fmt.Fprintf(&items, form, i)
+		}
+		return strings.TrimSuffix(items.String(), ",")
+	}
+	for name, test := range map[string]struct{ document, want string }{
+		"key parts":       {`{"limits":["1/s"],"key":[` + list(`"header:h%d",`) + `]}`, "key: there are 66231 parts; there can be at most 8"},
+		"limits":          {`{"limits":{` + list(`"l%d":"1/s",`) + `}}`, "limits: there are 70646; at most 8 can be charged together"},
+		"a list":          {`{"limits":[` + list(`"%d/s",`) + `]}`, "limits: there are 105426; at most 8 can be charged together"},
+		"of an override":  {`{"limits":["1/s"],"overrides":{"x":{"limits":{` + list(`"l%d":"1/s",`) + `}}}}`, "overrides.x.limits: there are 70646; at most 8 can be charged together"},
+		"overrides, each": {`{"limits":["1/s"],"overrides":{` + list(`"o%d":{"limits":["1/s"]},`) + `}}`, "overrides: there are 37846; there can be at most 10000 here: set those of single keys one by one, which the store keeps without number"},
+	} {
+		begun := time.Now()
+		_, err := policy.ParseDocument("api", []byte(test.document))
+		if took := time.Since(begun); fmt.Sprint(err) != test.want || took > 10*time.Second {
+			t.Errorf("%s: %.200s after %s, want %s", name, fmt.Sprint(err), took, test.want)
+		}
+	}
+}
+
 func TestParseDocumentFaultsAreBounded(t *testing.T) {
 	t.Parallel()
 	var fields strings.Builder

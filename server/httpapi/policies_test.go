@@ -330,6 +330,7 @@ func TestImposeMistakes(t *testing.T) {
 	for _, test := range []struct{ name, body, kind, field, detail string }{
 		{"empty", ``, "malformed-body", "", `such as {"policies"`},
 		{"nothing", `{}`, "malformed-body", "policies", "what is not in it is deleted"},
+		{"no policies", `{"schedules":{}}`, "malformed-body", "policies", "what is not in it is deleted"},
 		{"no schedules", `{"policies":{}}`, "malformed-body", "schedules", "what is not in it is deleted"},
 		{"what GET gives", `{"policies":{},"revisions":{}}`, "malformed-body", "revisions", "one of policies and schedules"},
 		{"a list", `{"policies":[],"schedules":{}}`, "malformed-body", "policies", "must be an object"},

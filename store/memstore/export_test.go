@@ -12,6 +12,9 @@ func (s *Store) Freeze() {
 	s.now = func() int64 { return now }
 }
 
+// SetClock has the store read the time, in ticks since the Unix epoch, from a function.
+func (s *Store) SetClock(now func() int64) { s.now = now }
+
 // Life returns how long the counters of a policy for a key live that were written at an instant of the test's choice.
 func (s *Store) Life(policy *sluice.Policy, key string) (life time.Duration, exists bool) {
 	e, unlock := s.look(policy.Name, key)

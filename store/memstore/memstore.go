@@ -156,7 +156,8 @@ func (s *Store) shardOf(hash uint64) *shard {
 }
 
 // instants returns the store's instant, the one to decide at where At is that of a request, and how much longer than it
-// means something is kept what is written now.
+// means something is kept what is written now. It is called under the lock of the key's shard: a caller who was stopped
+// between reading the clock and taking the lock would decide in the past, after others have decided later.
 func (s *Store) instants(at sluice.Tick) (now int64, decideAt sluice.Tick, grace time.Duration) {
 	now = s.now()
 	if at != 0 {
@@ -166,14 +167,14 @@ func (s *Store) instants(at sluice.Tick) (now int64, decideAt sluice.Tick, grace
 }
 
 func (s *Store) decide(req *sluice.Request, d *sluice.Decision) error {
-	now, at, grace := s.instants(req.At)
-	if req.Before != 0 && at >= req.Before {
-		return fmt.Errorf("memstore: %w", sluice.ErrStale)
-	}
 	hash := s.hash(req.Policy.Name, req.Key)
 	sh := s.shardOf(hash)
 	sh.lock()
 	defer sh.mu.Unlock()
+	now, at, grace := s.instants(req.At)
+	if req.Before != 0 && at >= req.Before {
+		return fmt.Errorf("memstore: %w", sluice.ErrStale)
+	}
 	e := sh.find(hash, req.Policy.Name, req.Key)
 	known := e != nil
 	if !known {

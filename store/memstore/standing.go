@@ -30,11 +30,11 @@ func (s *Store) Amend(ctx context.Context, a sluice.Amendment) (sluice.Standing,
 	if err := ctx.Err(); err != nil {
 		return sluice.Standing{}, fmt.Errorf("memstore: %w: %w", sluice.ErrNotSent, err)
 	}
-	now, at, grace := s.instants(a.At)
 	hash := s.hash(a.Policy, a.Key)
 	sh := s.shardOf(hash)
 	sh.lock()
 	defer sh.mu.Unlock()
+	now, at, grace := s.instants(a.At)
 	e := sh.find(hash, a.Policy, a.Key)
 	known := e != nil
 	if !known {
@@ -112,10 +112,10 @@ func (s *Store) List(ctx context.Context, l sluice.List) (sluice.Page, error) {
 // listShard adds the keys of a shard's list behind a cursor to a page. It looks at most many, moves the cursor behind
 // them, and returns how many there were.
 func (s *Store) listShard(page *sluice.Page, name list, at *cursor, most int) (looked int) {
-	now := s.now()
 	sh := &s.shards[at.shard]
 	sh.lock()
 	defer sh.mu.Unlock()
+	now := s.now()
 	from, found := placeIn(sh.lists[name], at.key)
 	if found {
 		from++

@@ -9,15 +9,21 @@ import (
 	"github.com/sluice-project/sluice/store/redisstore"
 )
 
-// TestCalendarByRedisClock has a server whose clock is years off ask for limits of a calendar: Redis's clock chooses the
-// window, whatever the server has thought, and a check is charged once.
+// TestCalendarByRedisClock has a server whose clock is a window or years off ask for limits of a calendar: Redis's clock
+// chooses the window, whatever the server has thought, and a check is charged once.
 func TestCalendarByRedisClock(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Shared(t)
 	limit := sluice.PerCalendar(5, sluice.Calendar{Unit: sluice.Month, Zone: "Europe/Berlin", From: 15})
 	policy := sluice.Policy{Name: "calendar", Limits: []sluice.Limit{limit, sluice.PerDay(100)}}
 	calendar, _ := limit.Calendar()
-	for name, off := range map[string]time.Duration{"right": 0, "a year behind": -365 * 24 * time.Hour, "ten years ahead": 3650 * 24 * time.Hour} {
+	now := sluice.Tick(time.Now().UnixMicro())
+	start, end := calendar.Window(now)
+	span := func(ticks sluice.Tick) time.Duration { return time.Duration(ticks) * time.Microsecond }
+	for name, off := range map[string]time.Duration{
+		"right": 0, "a year behind": -365 * 24 * time.Hour, "ten years ahead": 3650 * 24 * time.Hour,
+		"in the window before": span(start-now) - time.Hour, "in the window after": span(end-now) + time.Hour,
+	} {
 		t.Run(name, func(t *testing.T) {
 			store, err := redisstore.New(newClient(t, redis.URL()), redisstore.Config{Timeout: patient, Prefix: "calendar" + name + ":"})
 			if err != nil {
@@ -36,7 +42,7 @@ func TestCalendarByRedisClock(t *testing.T) {
 				}
 				_, end := calendar.Window(before)
 				month := d.Limits()[0]
-				if left := time.Duration(end-before) * time.Microsecond; month.ResetAfter > left || month.ResetAfter < left-patient {
+				if left := span(end - before); month.ResetAfter > left || month.ResetAfter < left-patient {
 					t.Errorf("check %d: the window ends in %s, want about %s", i, month.ResetAfter, left)
 				}
 			}

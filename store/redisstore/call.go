@@ -65,7 +65,7 @@ func (s *Store) callApart(ctx context.Context, groups []group) {
 	s.again(ctx, outside)
 }
 
-// groups puts entries of one key and policy together. Those of one key stay in their order.
+// groups puts entries of one key and policy together, up to mostTogether. Those of one key stay in their order.
 func (s *Store) groups(entries []*entry) []group {
 	if len(entries) == 1 {
 		return []group{s.group(&entries[0].req, entries)}
@@ -76,7 +76,7 @@ func (s *Store) groups(entries []*entry) []group {
 	for _, e := range entries {
 		id := identity{e.req.Policy.Name, e.req.Key}
 		place, known := places[id]
-		if !known || groups[place].policy != e.req.Policy || groups[place].before != e.req.Before {
+		if !known || !groups[place].takes(e) {
 			place = len(groups)
 			places[id] = place
 			groups = append(groups, s.group(&e.req, nil))
@@ -86,12 +86,17 @@ func (s *Store) groups(entries []*entry) []group {
 	return groups
 }
 
+// takes reports whether an entry of the group's key can be one of it.
+func (g group) takes(e *entry) bool {
+	return g.policy == e.req.Policy && g.before == e.req.Before && len(g.entries) < mostTogether
+}
+
 func (s *Store) group(req *sluice.Request, entries []*entry) group {
 	p := req.Policy
 	spelled := s.keys.spell(req.Key)
 	return group{
-		state: s.keys.state(p, spelled), standing: s.keys.standing(p.Name, spelled), policy: p, before: req.Before, entries: entries,
-		clock: sluice.Tick(s.now().UnixMicro()),
+		state: s.keys.state(p, spelled), standing: s.keys.standing(p.Name, spelled), policy: p, before: req.Before,
+		entries: entries, clock: sluice.Tick(s.now().UnixMicro()),
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -188,6 +190,46 @@ func TestOrderOfOneKey(t *testing.T) {
 				t.Fatalf("%s: check %d: %v, %v, want %d remaining", name, i, r.Decision, r.Err, want)
 			}
 		}
+	}
+}
+
+// TestNoCallIsLong asks a Cluster for more checks of one key than share a call elsewhere: there, too, no call has more. They
+// are decided in their order, and a penalty that begins in one of them holds in the next.
+func TestNoCallIsLong(t *testing.T) {
+	t.Parallel()
+	const checks, refusals, calls = 600, 400, 3
+	cluster := redistest.StartCluster(t)
+	store := newStore(t, newClient(t, cluster.URL()), redisstore.Config{Timeout: patient})
+	policy := &sluice.Policy{
+		Name: "p", Limits: []sluice.Limit{sluice.PerDay(1)},
+		Penalty: &sluice.Penalty{After: refusals, Within: time.Hour, For: time.Hour},
+	}
+	req := sluice.Request{Policy: policy, Key: "k", Cost: 2}
+	if _, err := store.Check(t.Context(), sluice.Request{Policy: policy, Key: "k", Cost: 1}); err != nil { // so that the script is known
+		t.Fatal(err)
+	}
+	count := func() (n int) {
+		for _, node := range cluster.Nodes {
+			stats := node.Do(t, "INFO", "commandstats").(string)
+			if _, after, found := strings.Cut(stats, "cmdstat_evalsha:calls="); found {
+				calls, _, _ := strings.Cut(after, ",")
+				more, err := strconv.Atoi(calls)
+				if err != nil {
+					t.Fatal(err)
+				}
+				n += more
+			}
+		}
+		return n
+	}
+	before := count()
+	for i, r := range store.CheckAll(t.Context(), slices.Repeat([]sluice.Request{req}, checks)) {
+		if _, barred := r.Decision.Blocked(); r.Err != nil || r.Decision.Allowed || barred != (i >= refusals-1) {
+			t.Fatalf("check %d: %v, %v, barred %t, want it barred from the refusal number %d on", i, r.Decision, r.Err, barred, refusals)
+		}
+	}
+	if got := count() - before; got != calls {
+		t.Errorf("%d checks of one key are %d calls, want %d", checks, got, calls)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -258,6 +259,34 @@ func TestPenaltiesAreListed(t *testing.T) {
 			running.Wait()
 		})
 	}
+}
+
+// TestNotesKeepNoText has many keys barred that are parts of long texts, while nothing brings the notes of them to the index.
+func TestNotesKeepNoText(t *testing.T) {
+	const many, long = 64, 1 << 20
+	store := newStore(t, newClient(t, redistest.Start(t, redistest.Options{}).URL()), redisstore.Config{Timeout: patient})
+	policy := &sluice.Policy{
+		Name: "api", Limits: []sluice.Limit{sluice.PerHour(1)},
+		Penalty: &sluice.Penalty{After: 1, Within: time.Minute, For: time.Hour},
+	}
+	heap := func() int64 {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&stats)
+		return int64(stats.HeapAlloc)
+	}
+	before := heap()
+	for i := range many {
+		text := fmt.Sprintf("%07d%s", i, strings.Repeat(" ", long))
+		d, err := store.Check(t.Context(), sluice.Request{Policy: policy, Key: text[:7], Cost: 2})
+		if _, barred := d.Blocked(); err != nil || !barred {
+			t.Fatalf("Check = %v, %v, want a penalty", d, err)
+		}
+	}
+	if grown := heap() - before; grown > many*long/2 {
+		t.Errorf("notes of %d keys, each a part of 1 MiB, take %d bytes", many, grown)
+	}
+	runtime.KeepAlive(store)
 }
 
 // TestNoteThatDoesNotArrive has Run fail to note a block: the next refusal is reason to note it again.

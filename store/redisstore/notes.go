@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 )
@@ -51,6 +52,7 @@ func (n *notes) add(note blockNote) {
 	if _, known := n.older[note]; known {
 		return
 	}
+	note.entry = strings.Clone(note.entry) // it may be part of something large
 	select {
 	case n.queue <- note:
 		n.recent[note] = struct{}{}

@@ -246,3 +246,35 @@ func TestPenaltyInTheMiddleOfACall(t *testing.T) {
 		}
 	}
 }
+
+// TestFadedBlocksDoNotCount has an override keep the record of a past block for longer than the block is remembered.
+func TestFadedBlocksDoNotCount(t *testing.T) {
+	t.Parallel()
+	const (
+		begin  = 1_700_000_000_000_000
+		minute = sluice.Tick(time.Minute / time.Microsecond)
+	)
+	store := newStore(t, newClient(t, redistest.Shared(t).URL()), redisstore.Config{Timeout: patient, Prefix: "faded:"})
+	policy := &sluice.Policy{
+		Name: "api", Limits: []sluice.Limit{sluice.PerHour(5)},
+		Penalty: &sluice.Penalty{After: 1, Within: time.Minute, For: time.Minute, Max: time.Hour},
+	}
+	for key, second := range map[string]struct {
+		at    sluice.Tick
+		lasts time.Duration
+	}{
+		"remembered": {begin + 61*minute - 1, 2 * time.Minute},
+		"faded":      {begin + 61*minute, time.Minute},
+	} {
+		amend(t, store, key, for5)
+		refuse := func(at sluice.Tick, lasts time.Duration) {
+			t.Helper()
+			d, err := store.Check(t.Context(), sluice.Request{Policy: policy, Key: key, Cost: 6, At: at})
+			if b, barred := d.Blocked(); err != nil || !barred || time.Duration(b.Until-at)*time.Microsecond != lasts {
+				t.Errorf("%s: %v, %v, barred by %+v; want a block for %s", key, d, err, b, lasts)
+			}
+		}
+		refuse(begin, time.Minute)
+		refuse(second.at, second.lasts)
+	}
+}

@@ -127,8 +127,12 @@ func (d *direct) reset(ctx context.Context, q question) error {
 		if err := d.follow(ctx); err != nil {
 			return err
 		}
-		if _, known := d.engine.Snapshot().Get(q.policy); known || d.configured {
-			return d.engine.Reset(ctx, q.policy, q.key)
+		live, known := d.engine.Snapshot().Get(q.policy)
+		switch {
+		case known:
+			p = live.Policy // whose counters may have been forgotten at an instant
+		case d.configured:
+			return &engine.UnknownPolicyError{Policy: q.policy}
 		}
 	}
 	return d.store.Reset(ctx, &p, q.key)
