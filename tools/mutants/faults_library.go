@@ -77,13 +77,61 @@ var libraryFaults = []fault{
 	{
 		name: "an unknown field is taken",
 		file: "policy/filesource/reader.go", by: files,
-		old: `		r.fault(field.name, field.path, "there is no such field here; %s", suggest(name, names))`,
-		new: `		_ = suggest(name, names)`,
+		old: `		r.fault(field.name, field.path, "there is no such field here; %s", policy.Suggest(name, names))`,
+		new: `		_ = policy.Suggest(name, names)`,
 	},
 	{
 		name: "a name that is there twice is taken",
 		file: "policy/filesource/reader.go", by: files,
 		old: "if at, twice := first[key.Value]; twice {",
 		new: "if at, twice := first[key.Value]; twice && at.line < 0 {",
+	},
+	{
+		name: "an unknown field of a policy's document is taken",
+		file: "policy/json.go", by: documents,
+		old: `			r.fault(f.path, "there is no such field here; %s", Suggest(f.name, names))`,
+		new: `			_ = Suggest(f.name, names)`,
+	},
+	{
+		name: "the shortest prefix holds",
+		file: "policy/override.go", by: documents,
+		old: "	slices.Reverse(t.lengths)\n",
+		new: "",
+	},
+	{
+		name: "a prefix holds before the key itself",
+		file: "policy/override.go", by: documents,
+		old: "	if instead := p.table.exact[key]; instead != nil {",
+		new: "	if instead := p.table.exact[key]; instead != nil && len(p.table.lengths) == 0 {",
+	},
+	{
+		name: "an override that has ended still holds",
+		file: "policy/override.go", by: documents,
+		old: "if o.ended(now) {",
+		new: `if o.ended(now) && o.Pattern == "" {`,
+	},
+	{
+		name: "a file that is merged takes back what was changed live",
+		file: "policy/merge.go", by: documents,
+		old: "l, ok := isLive[at]",
+		new: "l, ok := inBase[at]",
+	},
+	{
+		name: "a policy that has left the file stays",
+		file: "policy/merge.go", by: documents,
+		old: "_, stays := file[name]; !stays {",
+		new: "_, stays := base[name]; !stays {",
+	},
+	{
+		name: "a month from day 31 skips the short ones",
+		file: "calendar.go", by: calendar,
+		old: "date(y, m, min(c.from(), last))",
+		new: "date(y, m, max(c.from(), last-31))",
+	},
+	{
+		name: "a window of a calendar outlives its end",
+		file: "algorithm/fixedwindow.go", by: memory,
+		old: "return int64(end) - period(l)",
+		new: "return int64(end) - period(l)/2",
 	},
 }

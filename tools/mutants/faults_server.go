@@ -44,4 +44,28 @@ var serverFaults = []fault{
 		old: "rt.kind == checkRoute && a.draining.Load()",
 		new: "rt.kind == healthRoute && a.draining.Load()",
 	},
+	{
+		name: "a change is made whatever revision it is meant for",
+		file: "server/httpapi/condition.go", by: conditions,
+		old: "return condition{meant: revisionOf(tag)}, nil",
+		new: "return condition{meant: control.AnyRevision}, nil",
+	},
+	{
+		name: "what must not be there yet is replaced",
+		file: "server/httpapi/condition.go", by: conditions,
+		old: "return condition{meant: 0}, nil",
+		new: "return condition{meant: control.AnyRevision}, nil",
+	},
+	{
+		name: "a change for any revision makes what is not there",
+		file: "server/httpapi/condition.go", by: conditions,
+		old: "return condition{there: true}, nil",
+		new: "return condition{meant: control.AnyRevision}, nil",
+	},
+	{
+		name: "a policy that is left out of all policies stays",
+		file: "server/httpapi/impose.go", by: conditions,
+		old: "case !policies:",
+		new: "case !policies && !schedules:",
+	},
 }

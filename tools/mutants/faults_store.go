@@ -17,8 +17,8 @@ var storeFaults = []fault{
 	{
 		name: "state is forgotten in half its time",
 		file: "store/memstore/memstore.go", by: memory,
-		old: "(d.ResetAfter+grace)/time.Microsecond",
-		new: "(d.ResetAfter/2+grace)/time.Microsecond",
+		old: "(life+grace)/time.Microsecond",
+		new: "(life/2+grace)/time.Microsecond",
 	},
 	{
 		name: "the clock is read twice",
@@ -46,7 +46,7 @@ var storeFaults = []fault{
 	},
 	{
 		name: "products beyond 2^53 are made at once",
-		file: "store/redisstore/scripts/check.lua", by: redisGreat,
+		file: "store/redisstore/scripts/limits.lua", by: redisGreat,
 		old: "if product < FOREVER then",
 		new: "if product < FOREVER * 4096 then",
 	},
@@ -59,52 +59,50 @@ var storeFaults = []fault{
 	{
 		name: "one limit is charged though another refused",
 		file: "store/redisstore/scripts/check.lua", by: redis,
-		old: "  if charge then\n",
-		new: "  if charge or not peek and used_at(l, now) + cost <= l.capacity then\n    replaced = true\n",
+		old: "    if charge then\n",
+		new: "    if charge or not peek and used_at(l, now) + cost <= l.capacity then\n",
 	},
 	{
 		name: "an admission outlives its period by a tick",
-		file: "store/redisstore/scripts/check.lua", by: redis,
+		file: "store/redisstore/scripts/limits.lua", by: redis,
 		old: "if admitted + period > now then",
 		new: "if admitted + period >= now then",
 	},
 	{
 		name: "what a bucket earned of a unit is dropped",
-		file: "store/redisstore/scripts/check.lua", by: redis,
+		file: "store/redisstore/scripts/limits.lua", by: redis,
 		old: "l.used, l.at = l.used - periods * l.count, now - rest",
 		new: "l.used, l.at = l.used - periods * l.count, now",
 	},
 	{
 		name: "a clock that steps back gives units back",
-		file: "store/redisstore/scripts/check.lua", by: redis,
+		file: "store/redisstore/scripts/limits.lua", by: redis,
 		old: "local at, width = math.max(now, l.newest),",
 		new: "local at, width = now,",
 	},
 	{
 		name: "state from two periods ahead is believed",
-		file: "store/redisstore/scripts/check.lua", by: redis,
+		file: "store/redisstore/scripts/limits.lua", by: redis,
 		old: "if at - now > period then",
 		new: "if at - now > 2 * period then",
 	},
 	{
 		name: "joined admissions end with the first of them",
-		file: "store/redisstore/scripts/check.lua", by: redisCrowd,
+		file: "store/redisstore/scripts/limits.lua", by: redisCrowd,
 		old: "      last_units = units\n    end\n    last_at = at\n",
 		new: "      last_units, last_at = units, at\n    end\n",
 	},
 	{
 		name: "a limit with another period forgets what was used",
-		file: "store/redisstore/scripts/check.lua", by: redis,
+		file: "store/redisstore/scripts/limits.lua", by: redis,
 		old: "spend(l, now, used_at(old, now))",
 		new: "spend(l, now, 0)",
 	},
 	{
 		name: "a script that Redis forgot is not sent again",
 		file: "store/redisstore/call.go", by: redisOwn,
-		old: `reply := s.client.Do(ctx, s.evalsha(groups))
-	if refusedWith(reply, "NOSCRIPT") {`,
-		new: `reply := s.client.Do(ctx, s.evalsha(groups))
-	if refusedWith(reply, "NOTHING") {`,
+		old: `refusedWith(reply, "NOSCRIPT")`,
+		new: `refusedWith(reply, "NOTHING")`,
 	},
 	{
 		name: "a call that may have been carried out is called not sent",
@@ -139,8 +137,8 @@ var storeFaults = []fault{
 	{
 		name: "keys have no hash tag",
 		file: "store/redisstore/keys.go", by: redisKeys,
-		old: `k.prefix + "{" + policy + "|" + k.spell(key) + "}"`,
-		new: `k.prefix + policy + "|" + k.spell(key)`,
+		old: `k.prefix + "{" + policy + "|" + spelled + "}"`,
+		new: `k.prefix + policy + "|" + spelled`,
 	},
 	{
 		name: "keys with braces are not hashed",
@@ -153,5 +151,29 @@ var storeFaults = []fault{
 		file: "store/redisstore/keys.go", by: redisKeys,
 		old: `key[0] != '#' && !strings.ContainsAny(key, "{}")`,
 		new: `!strings.ContainsAny(key, "{}")`,
+	},
+	{
+		name: "windows of a calendar that have ended are believed",
+		file: "store/redisstore/scripts/check.lua", by: redisCalendar,
+		old: "outside = outside or now < first or now >= last",
+		new: "outside = outside or now < first",
+	},
+	{
+		name: "windows of a calendar that are yet to come are believed",
+		file: "store/redisstore/scripts/check.lua", by: redisCalendar,
+		old: "outside = outside or now < first or now >= last",
+		new: "outside = outside or now >= last",
+	},
+	{
+		name: "a server that is a window ahead chooses the window",
+		file: "store/redisstore/scripts/check.lua", by: redisCalendar,
+		old: "l.ends = now < second and second or now < third",
+		new: "l.ends = now < third",
+	},
+	{
+		name: "a window of a calendar begins when it is first used",
+		file: "store/redisstore/scripts/limits.lua", by: redisCalendar,
+		old: "l.at = l.ends - l.period",
+		new: "l.at = now",
 	},
 }

@@ -4,21 +4,36 @@ package main
 // that a fault is killed each time or never. A sequence that fails is not made simpler, because nobody reads it.
 const conformance = "-rapid.checks=100 -rapid.seed=1 -rapid.shrinktime=1ns -rapid.nofailfile"
 
+// standings are the promises about blocks, penalties, overrides and resets.
+const standings = "^TestConformance$/" +
+	"^(penalty|slow|crowded_refusals|not_counted|barred|unbar|standing|override|reset|stale|list)"
+
 // The suites that notice faults.
 var (
-	core       = suite{dir: ".", run: "^Test(JoinKey|Decision|Wait)"}
-	arithmetic = suite{dir: "algorithm"}
-	memory     = suite{dir: "store/memstore", run: "^TestConformance$/^sequences,_first", flags: conformance}
-	crowd      = suite{dir: "store/memstore", run: "^TestConformance$/^crowded", flags: conformance}
-	memstore   = suite{dir: "store/memstore", run: "^Test(MaxKeys|DeadKeys|TheSoonest|RunDrops|WritesSweep|Reset)"}
-	redis      = suite{dir: "store/redisstore", run: "^TestConformance$/^sequences,_first", flags: conformance}
-	redisGreat = suite{dir: "store/redisstore", run: "^TestConformance$/^extreme", flags: conformance}
-	redisCrowd = suite{dir: "store/redisstore", run: "^TestConformance$/^crowded", flags: conformance}
-	redisKeys  = suite{dir: "store/redisstore", run: "^Test(ClientOption$|Keys$)"}
-	redisOwn   = suite{dir: "store/redisstore", run: "^Test(Flushed|KeyWithout|Foreign|Errors|Refusals|Nothing|OneClock)"}
-	combined   = suite{dir: "store/redisstore", run: "^Test(EveryCharge|NothingUnsent|OrderOfOneKey)"}
-	engine     = suite{dir: "engine"}
-	files      = suite{dir: "policy/filesource", run: "^Test(Parse|Faults)"}
-	handler    = suite{dir: "httplimit"}
-	api        = suite{dir: "server/httpapi"}
+	core          = suite{dir: ".", run: "^Test(JoinKey|Decision|Wait)"}
+	calendar      = suite{dir: ".", run: "^TestWindow$"}
+	arithmetic    = suite{dir: "algorithm"}
+	memory        = suite{dir: "store/memstore", run: "^TestConformance$/^sequences,_first", flags: conformance}
+	crowd         = suite{dir: "store/memstore", run: "^TestConformance$/^crowded_window", flags: conformance}
+	standing      = suite{dir: "store/memstore", run: standings, flags: conformance}
+	memstore      = suite{dir: "store/memstore", run: "^Test(MaxKeys|DeadKeys|TheSoonest|RunDrops|WritesSweep|Reset|Blocks|AList|Pages)"}
+	redis         = suite{dir: "store/redisstore", run: "^TestConformance$/^sequences,_first", flags: conformance}
+	redisGreat    = suite{dir: "store/redisstore", run: "^TestConformance$/^extreme", flags: conformance}
+	redisCrowd    = suite{dir: "store/redisstore", run: "^TestConformance$/^crowded_window", flags: conformance}
+	redisStanding = suite{dir: "store/redisstore", run: standings, flags: conformance}
+	redisCalendar = suite{dir: "store/redisstore", run: "^TestCalendar"}
+	redisKeys     = suite{dir: "store/redisstore", run: "^Test(ClientOption$|Keys$)"}
+	redisOwn      = suite{dir: "store/redisstore", run: "^Test(Flushed|KeyWithout|Foreign|Errors|Refusals|Nothing|OneClock|Faded)"}
+	redisLedger   = suite{dir: "store/redisstore", run: "^TestLedger(|VersionsBeforeTheClock)$"}
+	combined      = suite{dir: "store/redisstore", run: "^Test(EveryCharge|NothingUnsent|OrderOfOneKey)"}
+	memoryLedger  = suite{dir: "store/ledger"}
+	fleet         = suite{dir: "control", run: "^Test[^E]"} // not EachTickOnce, which takes seconds
+	ticks         = suite{dir: "control", run: "^TestServersTick"}
+	cron          = suite{dir: "schedule", run: "^Test(WhenClocks|Due|Adjust)"}
+	documents     = suite{dir: "policy"}
+	engine        = suite{dir: "engine"}
+	files         = suite{dir: "policy/filesource", run: "^Test(Parse|Faults)"}
+	handler       = suite{dir: "httplimit"}
+	api           = suite{dir: "server/httpapi"}
+	conditions    = suite{dir: "server/httpapi", run: "^Test(Conditions|PutPolicy|Impose)"}
 )

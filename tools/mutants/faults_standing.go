@@ -1,0 +1,161 @@
+package main
+
+// standingFaults are in what is known of a key besides its counters: blocks, penalties and overrides, in both stores.
+var standingFaults = []fault{
+	{
+		name: "a check of a key that is barred is charged",
+		file: "algorithm/standing.go", by: standing,
+		old: "asked.Peek = req.Peek || s.block.Until > now",
+		new: "asked.Peek = req.Peek",
+	},
+	{
+		name: "knocking on a block lengthens it",
+		file: "algorithm/standing.go", by: standing,
+		old: "if s.block.Until <= now {",
+		new: "if s.block.Until <= now || Counts(req, d) {",
+	},
+	{
+		name: "what does not count as a refusal counts",
+		file: "algorithm/standing.go", by: standing,
+		old: " && !req.Peek && !req.Uncounted",
+		new: " && !req.Peek",
+	},
+	{
+		name: "a penalty begins a refusal late",
+		file: "algorithm/standing.go", by: standing,
+		old: "before+1 < p.After",
+		new: "before < p.After",
+	},
+	{
+		name: "the third block lasts no longer than the second",
+		file: "algorithm/standing.go", by: standing,
+		old: "s.past = min(s.past+1, mostPast)",
+		new: "s.past = min(1, mostPast)",
+	},
+	{
+		name: "past blocks are forgotten when the last one ends",
+		file: "algorithm/standing.go", by: standing,
+		old: "s.fades = until + int64(p.Longest()/time.Microsecond)",
+		new: "s.fades = until",
+	},
+	{
+		name: "past blocks that have faded count",
+		file: "algorithm/standing.go", by: memory,
+		old: "if s.fades <= now {",
+		new: "if s.fades < 0 {",
+	},
+	{
+		name: "a wrong clock bars a key for years",
+		file: "algorithm/standing.go", by: standing,
+		old: "if int64(s.block.Until-now) > longest {",
+		new: "if int64(s.block.Until-now) > 100*longest {",
+	},
+	{
+		name: "an override holds for one tick too long",
+		file: "algorithm/standing.go", by: standing,
+		old: "int64(now) < s.until {",
+		new: "int64(now) <= s.until {",
+	},
+	{
+		name: "a key with an override keeps its counters when the policy's are reset",
+		file: "algorithm/standing.go", by: standing,
+		old: "if s.override.ResetAt != req.Policy.ResetAt {",
+		new: "if s.override.ResetAt > req.Policy.ResetAt {",
+	},
+	{
+		name: "a check is decided at the instant before which it had to be",
+		file: "store/memstore/memstore.go", by: standing,
+		old: "at >= req.Before",
+		new: "at > req.Before",
+	},
+	{
+		name: "a blocked key is dropped before others",
+		file: "store/memstore/memstore.go", by: memstore,
+		old: "[...]bool{false, true}",
+		new: "[...]bool{true, false}",
+	},
+	{
+		name: "a list keeps what it finds ended",
+		file: "store/memstore/standing.go", by: memstore,
+		old: "if st.expires <= now {",
+		new: "if st.expires < 0 {",
+	},
+	{
+		name: "a list leaves out the first key of a page",
+		file: "store/memstore/standing.go", by: memstore,
+		old: "		from++\n",
+		new: "		from += 2\n",
+	},
+	{
+		name: "a key that is not blocked any more stays listed",
+		file: "store/memstore/standing.go", by: memstore,
+		old: "slices.Delete(sh.lists[name], place, place+1)",
+		new: "slices.Delete(sh.lists[name], place, place)",
+	},
+	{
+		name: "a check of a key that is barred is charged",
+		file: "store/redisstore/scripts/check.lua", by: redisStanding,
+		old: "barred or how % 2 == 1",
+		new: "how % 2 == 1",
+	},
+	{
+		name: "knocking on a block lengthens it",
+		file: "store/redisstore/scripts/check.lua", by: redisStanding,
+		old: "how == 0 and cost > 0 and not barred then",
+		new: "how == 0 and cost > 0 then",
+	},
+	{
+		name: "what does not count as a refusal counts",
+		file: "store/redisstore/scripts/check.lua", by: redisStanding,
+		old: "how == 0 and cost > 0 and not barred then",
+		new: "how % 2 == 0 and cost > 0 and not barred then",
+	},
+	{
+		name: "a check is decided at the instant before which it had to be",
+		file: "store/redisstore/scripts/check.lua", by: redisStanding,
+		old: "if now >= policy.before then",
+		new: "if now > policy.before then",
+	},
+	{
+		name: "a penalty begins a refusal late",
+		file: "store/redisstore/scripts/standing.lua", by: redisStanding,
+		old: "if l.used >= penalty.after then",
+		new: "if l.used > penalty.after then",
+	},
+	{
+		name: "a block lasts longer than the longest",
+		file: "store/redisstore/scripts/standing.lua", by: redisStanding,
+		old: "now + math.min(lasts, penalty.longest), 'penalty', 1",
+		new: "now + lasts, 'penalty', 1",
+	},
+	{
+		name: "past blocks that have faded count",
+		file: "store/redisstore/scripts/standing.lua", by: redisOwn,
+		old: "if s.past > 0 and now >= s.fades then",
+		new: "if s.past > 0 and now < 0 then",
+	},
+	{
+		name: "the record expires before past blocks are forgotten",
+		file: "store/redisstore/scripts/standing.lua", by: redisStanding,
+		old: "ends = math.max(ends, s.fades)",
+		new: "ends = math.max(ends, now)",
+	},
+	{
+		name: "an override for good expires",
+		file: "store/redisstore/scripts/standing.lua", by: redisStanding,
+		old: "elseif s.changed and for_good then",
+		new: "elseif s.changed and for_good and life > 0 and ends < 0 then",
+	},
+	{
+		name: "a record that lost its time to live is not healed",
+		file: "store/redisstore/scripts/standing.lua", by: redisStanding,
+		old: "if left == -1 then",
+		new: "if left == -3 then",
+	},
+	{
+		name: "an unblock leaves what counts towards the next penalty",
+		file: "store/redisstore/scripts/amend.lua", by: redisStanding,
+		old: "s.ends, s.refusals, s.past, s.changed = nil, nil, 0, true",
+		new: "s.ends, s.changed = nil, true",
+	},
+}
