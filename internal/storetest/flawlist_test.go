@@ -281,7 +281,7 @@ var flaws = []flaw{
 	countsFlaw("counts peeks", func(req sluice.Request) sluice.Request { req.Peek = false; return req }),
 	countsFlaw("counts what is not to be counted", func(req sluice.Request) sluice.Request { req.Uncounted = false; return req }),
 	{
-		name: "counts a cost of 0", foundBy: []string{inSequences, "not counted"},
+		name: "counts a cost of 0", foundBy: []string{"not counted"},
 		decide: func(f *flawed, req sluice.Request) sluice.Decision {
 			d := f.model.Decide(req)
 			if _, barred := d.Blocked(); !barred && !d.Allowed && req.Cost == 0 && !req.Peek {
