@@ -30,7 +30,7 @@ type redis struct {
 	where  string // the URL without user and password
 	logger *slog.Logger
 
-	reached atomic.Pointer[connection] // nil until it has been
+	reached atomic.Pointer[Connection] // nil until it has been
 	reason  atomic.Pointer[error]      // why it has not
 	tried   chan struct{}              // closed after the first attempt
 }
@@ -59,30 +59,31 @@ func clientOption(address string, storeTimeout time.Duration) (rueidis.ClientOpt
 	return option, nil
 }
 
-// Connect returns a store in the Redis at a URL, and what closes its connections. The error says what is wrong without
-// the user and the password of the URL. It does not return before the client's own timeout has passed for a Redis that
-// does not answer.
-func Connect(address string, config redisstore.Config) (store *redisstore.Store, closeStore func(), err error) {
+// Connect reaches the Redis at a URL. The error says what is wrong without the user and the password of the URL. It does
+// not return before the client's own timeout has passed for a Redis that does not answer.
+func Connect(address string, config redisstore.Config) (Connection, error) {
 	r, err := newRedis(address, config, slog.New(slog.DiscardHandler))
 	if err != nil {
-		return nil, nil, err
+		return Connection{}, err
 	}
 	c, err := r.connect()
 	if err != nil {
-		return nil, nil, fmt.Errorf("store %s: %w", r.where, err)
+		return Connection{}, fmt.Errorf("store %s: %w", r.where, err)
 	}
-	return c.store, c.close, nil
+	return c, nil
 }
 
-// connection is a store that has been reached, and the ledger beside it. Each has a client of its own, so that no check
+// Connection is a store that has been reached, and the ledger beside it. Each has a client of its own, so that no check
 // waits behind the long replies of a ledger.
-type connection struct {
+type Connection struct {
+	Store  *redisstore.Store
+	Ledger *redisstore.Ledger
+
 	client, ledgerClient rueidis.Client
-	store                *redisstore.Store
-	ledger               *redisstore.Ledger
 }
 
-func (c connection) close() {
+// Close closes the connections of both.
+func (c Connection) Close() {
 	for _, client := range []rueidis.Client{c.client, c.ledgerClient} {
 		if client != nil {
 			client.Close()
@@ -91,10 +92,10 @@ func (c connection) close() {
 }
 
 // connect makes one attempt. It knows no context and ends by the timeouts of the client.
-func (r *redis) connect() (c connection, err error) {
+func (r *redis) connect() (c Connection, err error) {
 	defer func() {
 		if err != nil {
-			c.close()
+			c.Close()
 		}
 	}()
 	if c.client, err = rueidis.NewClient(r.option); err != nil {
@@ -103,17 +104,17 @@ func (r *redis) connect() (c connection, err error) {
 	if c.ledgerClient, err = rueidis.NewClient(r.option); err != nil {
 		return c, explain(err)
 	}
-	if c.store, err = redisstore.New(c.client, r.config); err != nil {
+	if c.Store, err = redisstore.New(c.client, r.config); err != nil {
 		return c, err
 	}
-	c.ledger, err = redisstore.NewLedger(c.ledgerClient, redisstore.LedgerConfig{Prefix: r.config.Prefix})
+	c.Ledger, err = redisstore.NewLedger(c.ledgerClient, redisstore.LedgerConfig{Prefix: r.config.Prefix})
 	return c, err
 }
 
 // connectUntil is connect, but it returns when ctx ends; what is reached after that is closed again.
-func (r *redis) connectUntil(ctx context.Context) (connection, error) {
+func (r *redis) connectUntil(ctx context.Context) (Connection, error) {
 	type attempt struct {
-		connection
+		Connection
 		err error
 	}
 	attempts := make(chan attempt, 1)
@@ -123,14 +124,14 @@ func (r *redis) connectUntil(ctx context.Context) (connection, error) {
 	}()
 	select {
 	case a := <-attempts:
-		return a.connection, a.err
+		return a.Connection, a.err
 	case <-ctx.Done():
 		go func() {
 			if late := <-attempts; late.err == nil {
-				late.close()
+				late.Close()
 			}
 		}()
-		return connection{}, ctx.Err()
+		return Connection{}, ctx.Err()
 	}
 }
 
@@ -145,8 +146,8 @@ func (r *redis) run(ctx context.Context) {
 			r.reached.Store(&c)
 			r.logger.Info("connected to the store", "store", r.where)
 			first()
-			_ = c.store.Run(ctx) // it ends with ctx
-			c.close()
+			_ = c.Store.Run(ctx) // it ends with ctx
+			c.Close()
 			return
 		}
 		r.reason.Store(&err)
@@ -173,7 +174,7 @@ func (r *redis) wait(ctx context.Context, most time.Duration) {
 // Check implements [sluice.Store].
 func (r *redis) Check(ctx context.Context, req sluice.Request) (sluice.Decision, error) {
 	if c := r.reached.Load(); c != nil {
-		return c.store.Check(ctx, req)
+		return c.Store.Check(ctx, req)
 	}
 	return sluice.Decision{}, r.notConnected()
 }
@@ -181,7 +182,7 @@ func (r *redis) Check(ctx context.Context, req sluice.Request) (sluice.Decision,
 // CheckAll implements [sluice.Store].
 func (r *redis) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Result {
 	if c := r.reached.Load(); c != nil {
-		return c.store.CheckAll(ctx, reqs)
+		return c.Store.CheckAll(ctx, reqs)
 	}
 	results := make([]sluice.Result, len(reqs))
 	err := r.notConnected()
@@ -194,7 +195,7 @@ func (r *redis) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Re
 // Reset implements [sluice.Store].
 func (r *redis) Reset(ctx context.Context, policy *sluice.Policy, key string) error {
 	if c := r.reached.Load(); c != nil {
-		return c.store.Reset(ctx, policy, key)
+		return c.Store.Reset(ctx, policy, key)
 	}
 	return r.notConnected()
 }
@@ -202,7 +203,7 @@ func (r *redis) Reset(ctx context.Context, policy *sluice.Policy, key string) er
 // Amend implements [sluice.Store].
 func (r *redis) Amend(ctx context.Context, a sluice.Amendment) (sluice.Standing, error) {
 	if c := r.reached.Load(); c != nil {
-		return c.store.Amend(ctx, a)
+		return c.Store.Amend(ctx, a)
 	}
 	return sluice.Standing{}, r.notConnected()
 }
@@ -210,7 +211,7 @@ func (r *redis) Amend(ctx context.Context, a sluice.Amendment) (sluice.Standing,
 // List implements [sluice.Store].
 func (r *redis) List(ctx context.Context, l sluice.List) (sluice.Page, error) {
 	if c := r.reached.Load(); c != nil {
-		return c.store.List(ctx, l)
+		return c.Store.List(ctx, l)
 	}
 	return sluice.Page{}, r.notConnected()
 }

@@ -13,7 +13,7 @@ type redisLedger struct{ *redis }
 // Load implements [ledger.Ledger].
 func (r redisLedger) Load(ctx context.Context) (ledger.Contents, error) {
 	if c := r.reached.Load(); c != nil {
-		return c.ledger.Load(ctx)
+		return c.Ledger.Load(ctx)
 	}
 	return ledger.Contents{}, r.notConnected()
 }
@@ -21,7 +21,7 @@ func (r redisLedger) Load(ctx context.Context) (ledger.Contents, error) {
 // Version implements [ledger.Ledger].
 func (r redisLedger) Version(ctx context.Context) (ledger.Version, sluice.Tick, error) {
 	if c := r.reached.Load(); c != nil {
-		return c.ledger.Version(ctx)
+		return c.Ledger.Version(ctx)
 	}
 	return 0, 0, r.notConnected()
 }
@@ -29,7 +29,7 @@ func (r redisLedger) Version(ctx context.Context) (ledger.Version, sluice.Tick, 
 // Commit implements [ledger.Ledger].
 func (r redisLedger) Commit(ctx context.Context, change ledger.Change) (ledger.Receipt, error) {
 	if c := r.reached.Load(); c != nil {
-		return c.ledger.Commit(ctx, change)
+		return c.Ledger.Commit(ctx, change)
 	}
 	return ledger.Receipt{}, r.notConnected()
 }
@@ -37,7 +37,7 @@ func (r redisLedger) Commit(ctx context.Context, change ledger.Change) (ledger.R
 // Watch implements [ledger.Ledger].
 func (r redisLedger) Watch(ctx context.Context, changed func()) error {
 	if c := r.reached.Load(); c != nil {
-		return c.ledger.Watch(ctx, changed)
+		return c.Ledger.Watch(ctx, changed)
 	}
 	return r.notConnected()
 }
@@ -45,7 +45,7 @@ func (r redisLedger) Watch(ctx context.Context, changed func()) error {
 // Log implements [ledger.Ledger].
 func (r redisLedger) Log(ctx context.Context, log, before string, most int) ([]ledger.Line, string, error) {
 	if c := r.reached.Load(); c != nil {
-		return c.ledger.Log(ctx, log, before, most)
+		return c.Ledger.Log(ctx, log, before, most)
 	}
 	return nil, "", r.notConnected()
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/redis/rueidis"
-
 	"github.com/sluice-project/sluice"
 	"github.com/sluice-project/sluice/control"
 	"github.com/sluice-project/sluice/engine"
@@ -22,11 +20,9 @@ import (
 type direct struct {
 	engine     *engine.Engine
 	store      sluice.Store
+	connection server.Connection
 	configured bool // by a configuration file, so that the policies are known
 	live       bool // the policies are those of the servers that share the store
-	closeStore func()
-
-	address, prefix string // of the store, and of its keys
 }
 
 // leastTimeout is how long a command waits for Redis at the least. Nobody stands behind it in a queue, and its call is the
@@ -52,18 +48,19 @@ func openDirect(store, config string) (*direct, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &direct{configured: config != "", address: store, prefix: file.KeyPrefix}
+	d := &direct{configured: config != ""}
 	timeout := max(file.StoreTimeout, leastTimeout)
-	d.store, d.closeStore, err = server.Connect(store, redisstore.Config{Timeout: timeout, Prefix: file.KeyPrefix, HashKeys: file.HashKeys})
+	d.connection, err = server.Connect(store, redisstore.Config{Timeout: timeout, Prefix: file.KeyPrefix, HashKeys: file.HashKeys})
 	if err != nil {
 		return nil, err
 	}
+	d.store = d.connection.Store
 	d.engine = engine.New(d.store, engine.Config{})
 	d.engine.Swap(snapshot)
 	return d, nil
 }
 
-func (d *direct) close() { d.closeStore() }
+func (d *direct) close() { d.connection.Close() }
 
 func (d *direct) check(ctx context.Context, q question) (httpapi.Decision, error) {
 	return d.ask(ctx, q, false)
@@ -172,20 +169,7 @@ func wantNamed(policyName, key string) error {
 // follow takes over the policies that the servers of the store have live, where there are some: they may have been
 // changed since the file was written, and what was counted before a policy was reset is under other keys.
 func (d *direct) follow(ctx context.Context) error {
-	option, err := redisstore.ClientOption(d.address)
-	if err != nil {
-		return err
-	}
-	client, err := rueidis.NewClient(option)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	ledger, err := redisstore.NewLedger(client, redisstore.LedgerConfig{Prefix: d.prefix})
-	if err != nil {
-		return err
-	}
-	view := control.New(ledger, d.store, control.Config{Swap: func(s *policy.Snapshot) {
+	view := control.New(d.connection.Ledger, d.store, control.Config{Swap: func(s *policy.Snapshot) {
 		d.engine.Swap(s)
 		d.live = true
 	}})
