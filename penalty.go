@@ -53,9 +53,9 @@ func (p Penalty) Validate() error {
 	span := func(field string, d time.Duration) {
 		switch {
 		case d < MinPeriod || d > MaxPeriod:
-			fault(field, "it is %s; it must be 1ms to 366d", d)
+			fault(field, "it is %s; it must be 1ms to 366d", DurationText(d))
 		case d%time.Millisecond != 0:
-			fault(field, "it is %s; it must be whole milliseconds", d)
+			fault(field, "it is %s; it must be whole milliseconds", DurationText(d))
 		}
 	}
 	span("within", p.Within)
@@ -63,7 +63,7 @@ func (p Penalty) Validate() error {
 	if p.Max != 0 {
 		span("max", p.Max)
 		if p.Max < p.For {
-			fault("max", "it is %s, shorter than the first block of %s; give at least that, or leave it out", p.Max, p.For)
+			fault("max", "it is %s, shorter than the first block of %s; give at least that, or leave it out", DurationText(p.Max), DurationText(p.For))
 		}
 	}
 	return errors.Join(faults...)

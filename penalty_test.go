@@ -57,7 +57,7 @@ func TestPenaltyValidate(t *testing.T) {
 		{func(p *sluice.Penalty) { p.For = 0 }, []string{"for: it is 0s"}},
 		{func(p *sluice.Penalty) { p.For, p.Max = -time.Second, 0 }, []string{"for: it is -1s"}},
 		{func(p *sluice.Penalty) { p.Max = sluice.MaxPeriod + time.Millisecond }, []string{"max: it is"}},
-		{func(p *sluice.Penalty) { p.Max = time.Minute }, []string{"max: it is 1m0s, shorter than the first block of 15m0s"}},
+		{func(p *sluice.Penalty) { p.Max = time.Minute }, []string{"max: it is 1m, shorter than the first block of 15m"}},
 		{func(p *sluice.Penalty) { *p = sluice.Penalty{} }, []string{"after: ", "within: ", "for: "}},
 	} {
 		p := good

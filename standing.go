@@ -101,7 +101,7 @@ func (a Amendment) Validate() error {
 		case b.Until < 0 || b.Until > lastInstant:
 			fault("until", "it must be an instant from 1970 to the year 2200")
 		case b.Until == 0 && (b.For < time.Millisecond || b.For > MaxPeriod):
-			fault("for", "it is %s; it must be 1ms to 366d", b.For)
+			fault("for", "it is %s; it must be 1ms to 366d", DurationText(b.For))
 		}
 		if len(b.Reason) > MaxReasonBytes || !utf8.ValidString(b.Reason) {
 			fault("reason", "it must be at most %d bytes of UTF-8", MaxReasonBytes)
@@ -114,7 +114,7 @@ func (a Amendment) Validate() error {
 		case e.Until < 0 || e.Until > lastInstant:
 			fault("until", "it must be an instant from 1970 to the year 2200")
 		case e.For != 0 && (e.For < time.Millisecond || e.For > MaxPeriod):
-			fault("for", "it is %s; it must be 1ms to 366d", e.For)
+			fault("for", "it is %s; it must be 1ms to 366d", DurationText(e.For))
 		}
 		if err := validateLimits(e.Limits); err != nil {
 			faults = append(faults, err)

@@ -126,7 +126,7 @@ func TestParseDocumentFaults(t *testing.T) {
 			"block.after: it is 1.5; it must be a whole number from 1 to 4294967295",
 			"block.within: it is a number; it must be text",
 			`block.for: "1x" is no duration; write a number and ms, s, m, h or d, as in "100ms" or "1m30s"`,
-			"block.max: it is 9600h0m0s; it must be 1ms to 366d",
+			"block.max: it is 400d; it must be 1ms to 366d",
 		}},
 		{"an empty block", `{"limits": ["1/s"], "block": {"after": "1"}}`, []string{
 			"block.after: it is text; it must be a whole number from 1 to 4294967295",
