@@ -18,15 +18,7 @@ type BlockedKey struct {
 
 // block answers PUT /v1/policies/{policy}/key/block: it bars a key.
 func (a *API) block(w http.ResponseWriter, r *http.Request, on target) error {
-	key, err := on.query.key()
-	if err != nil {
-		return err
-	}
-	body, err := readBody(w, r)
-	if err != nil {
-		return err
-	}
-	bar, err := parseBar(body)
+	key, bar, err := keyAndBody(w, r, on, parseBar)
 	if err != nil {
 		return err
 	}
@@ -42,14 +34,7 @@ func (a *API) block(w http.ResponseWriter, r *http.Request, on target) error {
 
 // unblock answers DELETE of the same.
 func (a *API) unblock(w http.ResponseWriter, r *http.Request, on target) error {
-	key, err := on.query.key()
-	if err != nil {
-		return err
-	}
-	if err := a.control.Unblock(r.Context(), operator, on.name, key); err != nil {
-		return err
-	}
-	return done(w)
+	return changeKey(w, r, on, a.control.Unblock)
 }
 
 // blocks answers GET /v1/blocks: a page of the keys of a policy that are barred.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/sluice-project/sluice/engine"
@@ -44,12 +45,30 @@ func (a *API) key(w http.ResponseWriter, r *http.Request, on target) error {
 
 // resetKey answers DELETE of the same: it forgets what a key has used.
 func (a *API) resetKey(w http.ResponseWriter, r *http.Request, on target) error {
+	return changeKey(w, r, on, a.control.ResetKey)
+}
+
+// changeKey answers a call that says nothing but which key is meant.
+func changeKey(w http.ResponseWriter, r *http.Request, on target, change func(ctx context.Context, who, policy, key string) error) error {
 	key, err := on.query.key()
 	if err != nil {
 		return err
 	}
-	if err := a.control.ResetKey(r.Context(), operator, on.name, key); err != nil {
+	if err := change(r.Context(), operator, on.name, key); err != nil {
 		return err
 	}
 	return done(w)
+}
+
+// keyAndBody reads which key a call means, and what its body says.
+func keyAndBody[T any](w http.ResponseWriter, r *http.Request, on target, parse func([]byte) (T, error)) (key string, said T, err error) {
+	if key, err = on.query.key(); err != nil {
+		return key, said, err
+	}
+	body, err := readBody(w, r)
+	if err != nil {
+		return key, said, err
+	}
+	said, err = parse(body)
+	return key, said, err
 }

@@ -64,15 +64,7 @@ func newOverride(o *sluice.Override) *Override {
 
 // override answers PUT /v1/policies/{policy}/key/override: it gives a key limits of its own.
 func (a *API) override(w http.ResponseWriter, r *http.Request, on target) error {
-	key, err := on.query.key()
-	if err != nil {
-		return err
-	}
-	body, err := readBody(w, r)
-	if err != nil {
-		return err
-	}
-	exception, err := parseException(body)
+	key, exception, err := keyAndBody(w, r, on, parseException)
 	if err != nil {
 		return err
 	}
@@ -88,14 +80,7 @@ func (a *API) override(w http.ResponseWriter, r *http.Request, on target) error 
 
 // removeOverride answers DELETE of the same.
 func (a *API) removeOverride(w http.ResponseWriter, r *http.Request, on target) error {
-	key, err := on.query.key()
-	if err != nil {
-		return err
-	}
-	if err := a.control.RemoveOverride(r.Context(), operator, on.name, key); err != nil {
-		return err
-	}
-	return done(w)
+	return changeKey(w, r, on, a.control.RemoveOverride)
 }
 
 // overrides answers GET /v1/overrides: a page of the keys of a policy that have limits of their own.
