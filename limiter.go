@@ -31,6 +31,10 @@ func ownPolicy(p Policy) Policy {
 		penalty := *p.Penalty
 		p.Penalty = &penalty
 	}
+	if p.Lease != nil {
+		lease := *p.Lease
+		p.Lease = &lease
+	}
 	return p
 }
 

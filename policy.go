@@ -18,6 +18,10 @@ type Policy struct {
 	Limits []Limit
 	// Penalty bars a key that is refused too often; nil bars nobody.
 	Penalty *Penalty
+	// DenyCache lets a server that remembers a refusal answer from memory; see package store/denycache. The default is false.
+	DenyCache bool
+	// Lease lets a server take units ahead; see package store/lease. The default is nil, for every check its own decision.
+	Lease *Lease
 	// ResetAt is when the counters of all keys were forgotten at once, by the store's clock: what was counted under an
 	// earlier ResetAt means nothing. 0 is never. Blocks, penalties and overrides are not concerned.
 	ResetAt Tick
@@ -52,13 +56,20 @@ func (p Policy) Validate() error {
 	if err := validateLimits(p.Limits); err != nil {
 		faults = append(faults, err)
 	}
-	if p.Penalty != nil {
-		if err := p.Penalty.Validate(); err != nil {
-			for _, f := range err.(interface{ Unwrap() []error }).Unwrap() {
-				f := f.(*InvalidError)
-				fault("penalty."+f.Field, "%s", f.Problem)
-			}
+	within := func(field string, err error) {
+		if err == nil {
+			return
 		}
+		for _, f := range err.(interface{ Unwrap() []error }).Unwrap() {
+			f := f.(*InvalidError)
+			fault(field+"."+f.Field, "%s", f.Problem)
+		}
+	}
+	if p.Penalty != nil {
+		within("penalty", p.Penalty.Validate())
+	}
+	if p.Lease != nil {
+		within("lease", p.Lease.Validate())
 	}
 	if p.ResetAt < 0 {
 		fault("reset_at", "it is %d, before 1970; it must be an instant of the store's clock, or 0", p.ResetAt)
