@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/store/lease"
 	"pgregory.net/rapid"
 )
 
@@ -125,6 +126,9 @@ func (s *suite) promises() []promise {
 	if p, ok := s.harness.(Persister); ok {
 		all = append(all, promise{"healing", func(t rapid.TB) { s.testHealing(t, p) }})
 		all = append(all, promise{"standing, healing", func(t rapid.TB) { s.testStandingHealing(t, p) }})
+	}
+	if l, ok := s.harness.Store().(lease.Lender); ok {
+		all = append(all, promise{"lending", func(t rapid.TB) { s.testLending(t, l) }})
 	}
 	if z, ok := s.harness.(Sizer); ok {
 		all = append(all, promise{"size", func(t rapid.TB) { s.testSize(t, z) }})

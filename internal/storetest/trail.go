@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/store/lease"
 )
 
 // trail is what was asked and answered, for the message of a test that failed.
@@ -13,7 +14,7 @@ type trail []exchange
 type exchange struct {
 	req      sluice.Request
 	decision sluice.Decision
-	amended  string // in place of both, a change of a standing and what it was then
+	amended  string // in place of both, what else was done and what came of it
 }
 
 func (t *trail) add(req sluice.Request, d sluice.Decision) {
@@ -22,6 +23,11 @@ func (t *trail) add(req sluice.Request, d sluice.Decision) {
 
 func (t *trail) addAmendment(a sluice.Amendment, st sluice.Standing) {
 	*t = append(*t, exchange{amended: fmt.Sprintf("at %d: %s: %s", a.At, change(a), describeStanding(st))})
+}
+
+func (t *trail) addLoan(a lease.Ask, is lease.Answer) {
+	*t = append(*t, exchange{amended: fmt.Sprintf("at %d: lend: held %+v, spent %d, keep %t, want %d: %+v kept %t, stands %t, %+v",
+		a.At, a.Held, a.Spent, a.Keep, a.Want, is.Loan, is.Kept, is.Stands, is.Limits)})
 }
 
 // String returns the last of it, a line for each exchange and for each change of limits.

@@ -112,7 +112,7 @@ func (s *Store) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Re
 func (s *Store) Reset(ctx context.Context, policy *sluice.Policy, key string) error {
 	_, err := await(ctx, s, func(ctx context.Context) (struct{}, error) {
 		state := s.keys.state(policy, s.keys.spell(key))
-		if err := s.client.Do(ctx, s.client.B().Del().Key(state).Build()).Error(); err != nil {
+		if err := s.doScript(ctx, resetScript, scriptCall{keys: []string{state}}).Error(); err != nil {
 			return struct{}{}, failed(ctx, err)
 		}
 		return struct{}{}, nil

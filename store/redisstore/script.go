@@ -23,8 +23,20 @@ var limitsSource string
 //go:embed scripts/standing.lua
 var standingSource string
 
+//go:embed scripts/leases.lua
+var leasesSource string
+
+//go:embed scripts/states.lua
+var statesSource string
+
 //go:embed scripts/check.lua
 var checkSource string
+
+//go:embed scripts/lend.lua
+var lendSource string
+
+//go:embed scripts/reset.lua
+var resetSource string
 
 //go:embed scripts/amend.lua
 var amendSource string
@@ -36,7 +48,9 @@ var indexSource string
 type script struct{ source, sha string }
 
 var (
-	checkScript = newScript(limitsSource, standingSource, checkSource)
+	checkScript = newScript(limitsSource, standingSource, leasesSource, statesSource, checkSource)
+	lendScript  = newScript(limitsSource, standingSource, leasesSource, statesSource, lendSource)
+	resetScript = newScript(resetSource)
 	amendScript = newScript(limitsSource, standingSource, amendSource)
 	indexScript = newScript(indexSource)
 )

@@ -18,142 +18,13 @@
 --
 -- The values of a key are described in docs/redis-keys.md.
 
--- read_limits reads the limits that stand in bytes from a place on. It returns whether now is outside of the windows that
--- one of them names.
-local function read_limits(bytes, pos, now)
-  local limits, outside = {}, false
-  while pos <= #bytes do
-    local name_end = pos + string.byte(bytes, pos)
-    local kind, period, count, capacity, following = struct.unpack('>BI5I4I4', bytes, name_end + 1)
-    local l = {
-      head = string.sub(bytes, pos, following - 5),
-      kind = kind, period = period * 1000, count = count, capacity = capacity,
-      at = 0, used = 0, prev = 0,
-    }
-    limits[#limits + 1] = l
-    if kind == CALENDAR_WINDOW then
-      local first, second, third, last
-      first, second, third, last, following = struct.unpack('>i7i7i7i7', bytes, following)
-      outside = outside or now < first or now >= last
-      l.ends = now < second and second or now < third and third or last
-    end
-    pos = following
-  end
-  return limits, outside
-end
-
--- earn_time returns how long a bucket takes, from now, to have so many of its missing units back. One of them is partly
--- earned already.
-local function earn_time(l, now, missing)
-  local before, earned, fraction = math.max(0, l.at - now), 0, 0
-  if now > l.at then
-    earned, fraction = muldiv(l.count, now - l.at, l.period)
-  end
-  local whole, rest = muldiv(missing - earned - 1, l.period, l.count)
-  return before + whole + math.ceil((rest + l.period - fraction) / l.count)
-end
-
--- reset_in returns in how long the state reads like a key never seen.
-local function reset_in(l, now)
-  if l.used == 0 and l.prev == 0 then
-    return 0
-  elseif l.kind == TOKEN_BUCKET then
-    return earn_time(l, now, l.used)
-  elseif l.kind == SLIDING_WINDOW then
-    return l.newest - now + l.period
-  elseif l.kind == SLIDING_COUNTER and l.used > 0 then
-    return l.at - now + 2 * l.period
-  end
-  return l.at - now + l.period
-end
-
--- retry_in returns in how long a cost fits that does not fit now.
-local function retry_in(l, now, cost)
-  if cost > l.capacity then
-    return NEVER
-  elseif l.kind == TOKEN_BUCKET then
-    return math.min(earn_time(l, now, l.used + cost - l.capacity), FOREVER)
-  elseif l.kind == SLIDING_WINDOW then
-    local needed, pos, at = l.used + cost - l.capacity, 1, 0
-    while needed > 0 do
-      local units
-      at, units = struct.unpack('>I7I5', l.log, pos)
-      needed, pos = needed - units, pos + ADMISSION
-    end
-    return at - now + l.period
-  elseif l.kind == SLIDING_COUNTER then
-    local following = l.at - now + l.period
-    local room = l.capacity - l.used - cost
-    if room >= 0 then
-      return following - muldiv(room, l.period, l.prev)
-    end
-    room = l.capacity - cost
-    if l.used <= room then
-      return following
-    end
-    return following + l.period - muldiv(room, l.period, l.used)
-  end
-  return l.at - now + l.period
-end
-
--- read_other reads a value that other limits have written than those that are asked: by name, their states.
-local function read_other(value)
-  local others, pos = {}, 1
-  while pos <= #value do
-    local l = {at = 0, prev = 0}
-    local name
-    name, l.kind, l.period, l.count, pos = struct.unpack('>Bc0BI5I4', value, pos)
-    if l.kind < SLIDING_WINDOW or l.kind > CALENDAR_WINDOW then
-      error('kind')
-    end
-    l.period = l.period * 1000
-    pos = read_state(l, value, pos)
-    others[name] = l
-  end
-  return others
-end
-
--- read gives the limits the states of a value, at now. It returns whether one had to be replaced. Where the limits are
--- those that wrote the value, their states stand in it one after the other.
-local function read(limits, value, now)
-  local replaced, place = false, 1
-  for n = 1, #limits do
-    local l = limits[n]
-    forget(l)
-    if place and place <= #value then
-      local head = #l.head
-      if string.sub(value, place, place + head - 1) == l.head then
-        place = read_state(l, value, place + head)
-      else
-        place = nil
-      end
-    end
-  end
-  if place ~= #value + 1 then
-    local others = read_other(value)
-    for n = 1, #limits do
-      local l = limits[n]
-      local name = string.sub(l.head, 2, 1 + string.byte(l.head))
-      forget(l)
-      if others[name] then
-        replaced = carry(l, others[name], now) or replaced
-      end
-    end
-  end
-  for n = 1, #limits do
-    local l = limits[n]
-    replaced = advance(l, now) or replaced
-  end
-  return replaced
-end
-
 -- ask decides one check. It returns what each limit says, whether the cost was charged, the longest reset after, and
 -- whether all limits had room.
 local function ask(limits, now, cost, peek)
   local allowed = true
   for n = 1, #limits do
     local l = limits[n]
-    allowed = allowed and used_at(l, now) + cost <= l.capacity
+    allowed = allowed and used_at(l, now) + limits.out + cost <= l.capacity
   end
   local charge = allowed and cost > 0 and not peek
   local reply, longest = nil, 0
@@ -162,10 +33,14 @@ local function ask(limits, now, cost, peek)
     if charge then
       take(l, now, cost)
     end
-    local used, retry, reset = used_at(l, now), 0, math.min(reset_in(l, now), FOREVER)
-    if not charge and used + cost > l.capacity then
-      retry = retry_in(l, now, cost)
+    local used, retry, reset = used_at(l, now) + limits.out, 0, nil
+    local wants = not charge and used + cost > l.capacity
+    if limits.out > 0 then
+      retry, reset = lent_until(l, limits, now, wants and cost)
+    else
+      retry, reset = wants and retry_in(l, now, cost) or 0, reset_in(l, now)
     end
+    reset = math.min(reset, FOREVER)
     local says = struct.pack('>I7I7I4', retry, reset, math.max(0, l.capacity - used))
     reply = reply and reply .. says or says
     longest = math.max(longest, reset)
@@ -251,26 +126,7 @@ local function decide(key, standing_key, policy, asked, now)
     end
   end
 
-  -- A key lives until its state means nothing any more, rounded up.
-  local life = math.ceil(longest / 1000)
-  if life > 0 and ARGV[1] ~= '' then
-    life = life + 3600000 -- a test's clock stands still while Redis's runs
-  end
-  if changed and life > 0 then
-    local states
-    for n = 1, #limits do
-      local state = write_state(limits[n])
-      states = states and states .. state or state
-    end
-    written = redis.pcall('SET', key, states, 'PX', life)
-  elseif changed and value then
-    written = redis.pcall('DEL', key)
-  elseif value then
-    written = redis.pcall('PTTL', key)
-    if written == -1 then -- a key that somebody made immortal
-      written = redis.pcall('PEXPIRE', key, life)
-    end
-  end
+  written = keep(key, value, limits, changed, longest)
   if type(written) == 'table' and written.err then
     return written
   end

@@ -38,7 +38,7 @@ end
 --   at, used, prev                  its state, as in the package algorithm; used = 0 and prev = 0 is a key never seen
 --   log, alive, newest              of a sliding window: the bytes of the alive admissions, oldest first, their number,
 --                                   and the instant of the last
---   ends                            of a calendar window: the end of the one that holds now. What began in it is kept as
+--   starts, ends                    of a calendar window: the ends of the one that holds now. What began in it is kept as
 --                                   if it had begun a period before that end, and so ends there
 
 local function forget(l)
