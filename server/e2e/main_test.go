@@ -34,7 +34,15 @@ var binary string
 
 // TestMain builds the binary, unless the process is a worker that a test has started.
 func TestMain(m *testing.M) {
-	if os.Getenv(workerVariable) != "" {
+	switch os.Getenv(workerVariable) {
+	case "":
+	case spenderMode:
+		if err := spend(os.Stdin); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	default:
 		work(os.Stdin, os.Stdout)
 		return
 	}

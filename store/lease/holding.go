@@ -206,9 +206,9 @@ func (h *holding) end() {
 	h.terms.Store(nil)
 }
 
-// look is taken now and then. It reports whether something should be asked, and whether nothing was asked for so long
-// that the holding can go.
-func (h *holding) look(now instant) (ask, idle bool) {
+// look is taken now and then. It reports whether what is held should be given back, because nobody asks for it any more or
+// because it was ended, and whether there was no demand for so long that the holding can go.
+func (h *holding) look(now instant) (back, idle bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t := h.terms.Load()
@@ -222,11 +222,8 @@ func (h *holding) look(now instant) (ask, idle bool) {
 	if t == nil {
 		return true, false // it was ended
 	}
-	if now < t.renew {
-		return false, false
-	}
-	h.closing = h.left.Load() == h.granted // nobody has asked
-	return true, false
+	h.closing = h.closing || now >= t.renew+(t.until-t.renew)/4 // whoever had spent since would have asked
+	return h.closing, false
 }
 
 // idleLooks is how many looks find no demand before a holding is given up.

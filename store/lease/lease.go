@@ -39,6 +39,7 @@ package lease
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -154,6 +155,7 @@ func (s *Store) spend(req *sluice.Request) (d sluice.Decision, ok bool) {
 	}
 	if t.due(left, now) {
 		s.enqueue(h)
+		runtime.Gosched() // callers who never wait would keep who asks from running
 	}
 	return t.decision(req, left, now), true
 }

@@ -123,12 +123,12 @@ func (s *Store) ask(ctx context.Context, batch []*holding) {
 	}
 }
 
-// look asks for what should be renewed or given back, and drops what nobody asks for.
+// look gives back what nobody asks for, and drops holdings that have been idle for long.
 func (s *Store) look() {
 	now := s.now()
 	s.table.each(func(h *holding) {
-		switch ask, idle := h.look(now); {
-		case ask:
+		switch back, idle := h.look(now); {
+		case back:
 			s.enqueue(h)
 		case idle:
 			s.table.remove(h)

@@ -1,0 +1,630 @@
+package lease_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/store/lease"
+)
+
+// pool is a lender of so many units, which never come back: what is taken is taken. It lends what it has.
+type pool struct {
+	sluice.Store // none: what is not asked here must not be asked
+
+	mu      sync.Mutex
+	left    int64
+	out     map[sluice.Tick]int64 // by their ends
+	checks  int
+	asks    []lease.Ask
+	resets  int
+	stands  bool
+	fails   error // of the next asks
+	loses   bool  // carries the next asks out, and says nothing
+	takes   time.Duration
+	granted []span
+}
+
+// span is when a loan may be spent.
+type span struct{ from, until time.Time }
+
+func newPool(units int64) *pool { return &pool{left: units, out: make(map[sluice.Tick]int64)} }
+
+func (p *pool) Check(_ context.Context, req sluice.Request) (sluice.Decision, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.checks++
+	d := sluice.NewDecision(req)
+	o := sluice.Outcome{Allowed: req.Cost <= p.left, Remaining: p.left}
+	if o.Allowed && !req.Peek {
+		p.left -= req.Cost
+	} else if !o.Allowed {
+		o.RetryAfter = time.Second
+	}
+	d.Add(o)
+	return d, nil
+}
+
+func (p *pool) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Result {
+	results := make([]sluice.Result, len(reqs))
+	for i, req := range reqs {
+		results[i].Decision, results[i].Err = p.Check(ctx, req)
+	}
+	return results
+}
+
+func (p *pool) Reset(context.Context, *sluice.Policy, string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.resets++
+	return nil
+}
+
+func (p *pool) Amend(context.Context, sluice.Amendment) (sluice.Standing, error) {
+	return sluice.Standing{}, p.Reset(context.Background(), nil, "")
+}
+
+func (p *pool) Lend(_ context.Context, asks []lease.Ask) []lease.Answer {
+	sent := time.Now()
+	time.Sleep(p.takes)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	answers := make([]lease.Answer, len(asks))
+	for i, a := range asks {
+		p.asks = append(p.asks, a)
+		if answers[i].Err = p.fails; p.fails == nil {
+			answers[i] = p.lend(a, sent)
+		}
+		if p.loses {
+			answers[i] = lease.Answer{Err: sluice.ErrUncertain}
+		}
+	}
+	p.fails = nil
+	return answers
+}
+
+func (p *pool) lend(a lease.Ask, sent time.Time) (is lease.Answer) {
+	now := time.Now()
+	is.Now, is.Limits = sluice.Tick(now.UnixMicro()), []lease.State{{ResetAfter: time.Hour, Remaining: p.left}}
+	kept := int64(0)
+	if units, known := p.out[a.Held.End]; known && units == a.Held.Units && a.Held.End > is.Now {
+		if is.Stands = a.Keep && p.stands; is.Stands {
+			is.Loan = a.Held
+			return is
+		}
+		delete(p.out, a.Held.End)
+		if is.Kept = a.Keep; a.Keep {
+			kept = units - a.Spent
+		} else {
+			p.left += units - a.Spent
+		}
+	}
+	more := min(a.Want, p.left)
+	if p.stands {
+		more = 0
+	}
+	p.left -= more
+	if kept+more > 0 {
+		is.Loan = lease.Loan{End: is.Now + sluice.Tick(a.Policy.Lease.TTL.Microseconds()), Units: kept + more}
+		for p.out[is.Loan.End] > 0 {
+			is.Loan.End++
+		}
+		p.out[is.Loan.End] = is.Loan.Units
+		p.granted = append(p.granted, span{now, sent.Add(a.Policy.Lease.TTL)})
+	}
+	return is
+}
+
+// seen returns how many units are left, and how often the pool was asked.
+func (p *pool) seen() (left int64, checks int, asks []lease.Ask) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.left, p.checks, slices.Clone(p.asks)
+}
+
+// lent returns how many units are out now.
+func (p *pool) lent() (n int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for end, units := range p.out {
+		if end > sluice.Tick(time.Now().UnixMicro()) {
+			n += units
+		}
+	}
+	return n
+}
+
+var policy = sluice.Policy{
+	Name: "p", Limits: []sluice.Limit{sluice.PerHour(1_000_000)}, Lease: &sluice.Lease{Share: 10, TTL: time.Second},
+}
+
+// running returns a limiter on a store that runs until stop is called.
+func running(t testing.TB, p *pool) (l *sluice.Limiter, s *lease.Store, stop func()) {
+	t.Helper()
+	s, err := lease.New(p, lease.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l, err = sluice.New(s, policy); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var run sync.WaitGroup
+	run.Go(func() {
+		if err := s.Run(ctx); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	return l, s, func() {
+		cancel()
+		run.Wait()
+	}
+}
+
+// check asks for one unit.
+func check(t testing.TB, l *sluice.Limiter) sluice.Decision {
+	t.Helper()
+	d, err := l.Check(context.Background(), "k", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// warm makes so much demand that units are lent.
+func warm(t testing.TB, l *sluice.Limiter) {
+	t.Helper()
+	for range 100 {
+		if check(t, l).Source == sluice.SourceLease {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatal("nothing was lent")
+}
+
+func TestNew(t *testing.T) {
+	t.Parallel()
+	if _, err := lease.New(newPool(0), lease.Config{MaxKeys: -1}); err == nil {
+		t.Error("New took a negative MaxKeys")
+	}
+}
+
+func TestBeforeRun(t *testing.T) {
+	t.Parallel()
+	p := newPool(1000)
+	s, err := lease.New(p, lease.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := sluice.New(s, policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		if d := check(t, l); d.Source != sluice.SourceStore {
+			t.Fatalf("before Run a check is decided by %s", d.Source)
+		}
+	}
+	if _, checks, asks := p.seen(); checks != 100 || len(asks) != 0 {
+		t.Errorf("%d checks and %d asks, want 100 and none", checks, len(asks))
+	}
+}
+
+// TestSteadyDemand has 1,000 checks a second for ten seconds: hardly any is asked at the store.
+func TestSteadyDemand(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(1_000_000)
+		l, _, stop := running(t, p)
+		defer stop()
+		leased := 0
+		for range 10_000 {
+			if d := check(t, l); d.Source == sluice.SourceLease {
+				leased++
+				if d.ResetAfter > time.Hour || d.ResetAfter < time.Hour-time.Second || len(d.Limits()) != 1 {
+					t.Fatalf("by lease: %s, want what the store has said, less the time that has passed", d)
+				}
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if _, checks, asks := p.seen(); leased < 9900 || checks+len(asks) > 100 {
+			t.Errorf("%d of 10,000 by lease, %d checks and %d asks at the store", leased, checks, len(asks))
+		}
+	})
+}
+
+// TestNothingIsSpentTooLate answers slowly: a loan counts from before it was asked for.
+func TestNothingIsSpentTooLate(t *testing.T) {
+	t.Parallel()
+	for _, takes := range []time.Duration{0, 300 * time.Millisecond, 900 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPool(1_000_000)
+			p.takes = takes
+			l, _, stop := running(t, p)
+			defer stop()
+			leased := 0
+			for range 50_000 {
+				d := check(t, l)
+				p.mu.Lock()
+				ok := false
+				for _, g := range p.granted[max(0, len(p.granted)-3):] {
+					ok = ok || !time.Now().Before(g.from) && time.Now().Before(g.until)
+				}
+				p.mu.Unlock()
+				if d.Source == sluice.SourceLease {
+					leased++
+					if !ok {
+						t.Fatalf("a unit was spent at %s, when nothing was lent: %v", time.Now(), p.granted)
+					}
+				}
+				time.Sleep(100 * time.Microsecond)
+			}
+			if leased < 50 {
+				t.Errorf("only %d were decided by lease", leased)
+			}
+		})
+	}
+}
+
+// TestNoMoreThanThereIs has a pool run dry while answers get lost and asks fail: never is more admitted than there was.
+func TestNoMoreThanThereIs(t *testing.T) {
+	t.Parallel()
+	for seed := range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			const units = 20_000
+			p := newPool(units)
+			p.takes = time.Duration(seed) * 10 * time.Millisecond
+			l, _, stop := running(t, p)
+			admitted := int64(0)
+			for i := range 40_000 {
+				p.mu.Lock()
+				p.loses = i/500%3 == seed%3
+				if i%700 == 0 {
+					p.fails = sluice.ErrNotSent
+				}
+				p.mu.Unlock()
+				if check(t, l).Allowed {
+					admitted++
+				}
+				time.Sleep(100 * time.Microsecond)
+			}
+			stop()
+			if admitted > units || admitted < units/4 {
+				t.Errorf("seed %d: %d of %d units were admitted", seed, admitted, units)
+			}
+		})
+	}
+}
+
+func TestAllIsAdmittedWhereNothingFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const units = 20_000
+		p := newPool(units)
+		l, _, stop := running(t, p)
+		defer stop()
+		admitted := 0
+		for range 2 * units {
+			if check(t, l).Allowed {
+				admitted++
+			}
+			time.Sleep(100 * time.Microsecond)
+		}
+		if admitted != units {
+			t.Errorf("%d of %d units were admitted", admitted, units)
+		}
+	})
+}
+
+func TestIdle(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(1_000_000)
+		l, s, stop := running(t, p)
+		defer stop()
+		warm(t, l)
+		time.Sleep(950 * time.Millisecond)
+		if out := p.lent(); out != 0 {
+			t.Errorf("%d units are still out though nobody asks", out)
+		}
+		left, checks, _ := p.seen()
+		if taken := int64(checks) + 1; left != 1_000_000-taken { // and one by lease
+			t.Errorf("%d units are left, want all but the %d that were taken", left, taken)
+		}
+		time.Sleep(time.Minute)
+		if keys := s.Stats().Keys; keys != 0 {
+			t.Errorf("%d keys are still held", keys)
+		}
+		if _, _, asks := p.seen(); len(asks) > 4 {
+			t.Errorf("%d asks for one key that was asked for a moment", len(asks))
+		}
+	})
+}
+
+func TestStopGivesBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(1_000_000)
+		l, _, stop := running(t, p)
+		warm(t, l)
+		if p.lent() == 0 {
+			t.Fatal("nothing is out")
+		}
+		stop()
+		if out := p.lent(); out != 0 {
+			t.Errorf("%d units are out after the end", out)
+		}
+		if d := check(t, l); d.Source != sluice.SourceStore {
+			t.Errorf("after the end: by %s", d.Source)
+		}
+	})
+}
+
+// TestChanges gives back what is held before the key or its policy changes.
+func TestChanges(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	for name, change := range map[string]func(t *testing.T, l *sluice.Limiter, s *lease.Store) error{
+		"reset":    func(_ *testing.T, l *sluice.Limiter, _ *lease.Store) error { return l.Reset(ctx, "k") },
+		"block":    func(_ *testing.T, l *sluice.Limiter, _ *lease.Store) error { return l.Block(ctx, "k", time.Hour, "") },
+		"override": func(_ *testing.T, l *sluice.Limiter, _ *lease.Store) error { return l.RemoveOverride(ctx, "k") },
+		"policy": func(t *testing.T, _ *sluice.Limiter, s *lease.Store) error {
+			other, err := sluice.New(s, policy)
+			check(t, other)
+			check(t, other)
+			time.Sleep(time.Millisecond)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := newPool(1_000_000)
+				l, s, stop := running(t, p)
+				defer stop()
+				warm(t, l)
+				if err := change(t, l, s); err != nil {
+					t.Fatal(err)
+				}
+				if out := p.lent(); out != 0 {
+					t.Errorf("%d units are out afterwards", out)
+				}
+				if d := check(t, l); d.Source != sluice.SourceStore {
+					t.Errorf("decided by %s afterwards", d.Source)
+				}
+			})
+		})
+	}
+}
+
+// TestBarredElsewhere: the next ask learns of it, and gives back.
+func TestBarredElsewhere(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(1_000_000)
+		l, _, stop := running(t, p)
+		defer stop()
+		warm(t, l)
+		p.mu.Lock()
+		p.stands = true
+		p.mu.Unlock()
+		begun := time.Now()
+		for check(t, l).Source == sluice.SourceLease {
+			time.Sleep(100 * time.Microsecond)
+		}
+		if took := time.Since(begun); took > policy.Lease.TTL {
+			t.Errorf("it was spent for %s, longer than a lease lasts", took)
+		}
+		time.Sleep(100 * time.Millisecond)
+		if out := p.lent(); out != 0 {
+			t.Errorf("%d units are still out", out)
+		}
+	})
+}
+
+// TestBefore: by a view that may be out of date, nothing is spent.
+func TestBefore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(1_000_000)
+		l, s, stop := running(t, p)
+		defer stop()
+		warm(t, l)
+		own := policy
+		ask := func(before time.Time) sluice.Source {
+			d, err := s.Check(t.Context(), sluice.Request{Policy: &own, Key: "k", Cost: 1, Before: sluice.Tick(before.UnixMicro())})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return d.Source
+		}
+		for range 20 { // the policy is another one, so units are lent anew
+			ask(time.Now().Add(time.Second))
+			time.Sleep(time.Millisecond)
+		}
+		if got := ask(time.Now().Add(time.Second)); got != sluice.SourceLease {
+			t.Errorf("long before: decided by %s", got)
+		}
+		if got := ask(time.Now()); got != sluice.SourceStore {
+			t.Errorf("too late: decided by %s", got)
+		}
+		if _, _, asks := p.seen(); asks[len(asks)-1].Before == 0 {
+			t.Error("the last ask says nothing of the instant from which on the policy may be another")
+		}
+	})
+}
+
+// TestWhatIsNotLent is asked at the store, always.
+func TestWhatIsNotLent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(1_000_000)
+		l, s, stop := running(t, p)
+		defer stop()
+		warm(t, l)
+		policy, key := l.Policy(), "k"
+		for _, req := range []sluice.Request{
+			{Policy: &policy, Key: key, Cost: 1, Peek: true},
+			{Policy: &policy, Key: key},
+			{Policy: &policy, Key: key, Cost: 1, At: 1},
+			{Policy: &sluice.Policy{Name: "p", Limits: policy.Limits}, Key: key, Cost: 1},
+		} {
+			for range 10 {
+				if d, err := s.Check(t.Context(), req); err != nil || d.Source != sluice.SourceStore {
+					t.Errorf("%+v is decided by %s, %v", req, d.Source, err)
+				}
+				time.Sleep(time.Millisecond)
+			}
+		}
+	})
+}
+
+// TestCheckAll: those of one key are decided in their order.
+func TestCheckAll(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(1_000_000)
+		l, _, stop := running(t, p)
+		defer stop()
+		warm(t, l)
+		results := l.CheckAll(t.Context(), []sluice.Ask{{Key: "k", Cost: 1}, {Key: "other", Cost: 1}, {Key: "k", Cost: 900_000}, {Key: "k", Cost: 1}})
+		var sources []sluice.Source
+		for _, r := range results {
+			if r.Err != nil || !r.Decision.Allowed {
+				t.Fatalf("%v, %v", r.Decision, r.Err)
+			}
+			sources = append(sources, r.Decision.Source)
+		}
+		want := [...]sluice.Source{sluice.SourceLease, sluice.SourceStore, sluice.SourceStore, sluice.SourceStore}
+		if [4]sluice.Source(sources) != want {
+			t.Errorf("decided by %v, want %v", sources, want)
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, before, _ := p.seen()
+		l.CheckAll(ended, []sluice.Ask{{Key: "k", Cost: 1}})
+		_, err := l.Check(ended, "k", 1)
+		if _, checks, _ := p.seen(); err != nil || checks != before+2 {
+			t.Errorf("with a context that has ended the store is to say so: %v", err)
+		}
+	})
+}
+
+// TestMaxKeys asks for many more keys than there are places.
+func TestMaxKeys(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(1 << 40)
+		s, err := lease.New(p, lease.Config{MaxKeys: 64})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := sluice.New(s, policy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		var run sync.WaitGroup
+		run.Go(func() { _ = s.Run(ctx) })
+		for range 20 {
+			for i := range 1000 {
+				if _, err := l.Check(ctx, fmt.Sprint(i), 1); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if keys := s.Stats().Keys; keys > 64 {
+			t.Errorf("units of %d keys are held, want at most 64", keys)
+		}
+		cancel()
+		run.Wait()
+	})
+}
+
+// TestConcurrently spends one pool from many goroutines, in real time.
+func TestConcurrently(t *testing.T) {
+	t.Parallel()
+	const units, callers = 300_000, 8
+	p := newPool(units)
+	l, _, stop := running(t, p)
+	var admitted [callers]int64
+	var group sync.WaitGroup
+	for c := range callers {
+		group.Go(func() {
+			for i := range units / callers * 2 {
+				d, err := l.Check(context.Background(), "k", 1)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if d.Allowed {
+					admitted[c]++
+				}
+				if i%10_000 == 0 {
+					_ = l.Reset(context.Background(), "k")
+				}
+			}
+		})
+	}
+	group.Wait()
+	stop()
+	total := int64(0)
+	for _, n := range admitted {
+		total += n
+	}
+	if total > units || total < units/2 {
+		t.Errorf("%d of %d units were admitted", total, units)
+	}
+	if p.left+total != units {
+		t.Errorf("%d units are left of %d, of which %d were admitted: the others were not given back", p.left, units, total)
+	}
+}
+
+func TestASpentUnitAllocatesNothing(t *testing.T) {
+	// Not parallel: it counts allocations.
+	p := newPool(1 << 40)
+	l, _, stop := running(t, p)
+	defer stop()
+	warm(t, l)
+	leased := 0
+	allocs := testing.AllocsPerRun(1000, func() {
+		if check(t, l).Source == sluice.SourceLease {
+			leased++
+		}
+	})
+	if allocs >= 1 || leased == 0 {
+		t.Errorf("%v allocations a check, %d of 1000 by lease", allocs, leased)
+	}
+}
+
+var errOther = errors.New("other")
+
+// TestFailures: where asking fails, the store decides.
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(1_000_000)
+		l, _, stop := running(t, p)
+		defer stop()
+		for range 1000 {
+			p.mu.Lock()
+			p.fails = errOther
+			p.mu.Unlock()
+			if d := check(t, l); d.Source != sluice.SourceStore {
+				t.Fatalf("decided by %s", d.Source)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if _, _, asks := p.seen(); len(asks) == 0 || len(asks) > 10 {
+			t.Errorf("asked %d times in a second, want a few", len(asks))
+		}
+	})
+}
