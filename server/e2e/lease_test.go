@@ -49,9 +49,9 @@ func TestLeases(t *testing.T) {
 	storeURL, _ := stores["single"](t)
 	for name, p := range map[string]sluice.Policy{
 		"bucket":       leased("500ms", "5000/s burst 5000"),
-		"window":       leased("200ms", "10000/2s"),
-		"fixed":        leased("200ms", "10000/2s fixed-window aligned"),
-		"counter":      leased("200ms", "10000/2s sliding-counter"),
+		"window":       leased("200ms", "5000/s"),
+		"fixed":        leased("200ms", "5000/s fixed-window aligned"),
+		"counter":      leased("200ms", "5000/s sliding-counter"),
 		"three limits": leased("1s", "5000/s burst 2000", "10000/2s", "100000/minute fixed-window aligned"),
 	} {
 		for run := range runs {
@@ -103,7 +103,7 @@ func TestLeases(t *testing.T) {
 						byLease++
 					}
 				}
-				most := mostIn(p, time.Duration(to-from))
+				most := mostIn(p, from, to)
 				t.Logf("%d admitted, %d of them by leases; while all lived %d, %.2f %% of %.0f", len(all), byLease, early, 100*float64(early)/most, most)
 				for _, l := range p.Limits {
 					if err := bounded(all, l); err != nil {
@@ -144,15 +144,18 @@ func limitTexts(p sluice.Policy) (texts []string) {
 	return texts
 }
 
-// mostIn returns about how much may be admitted in a span: the least over the limits.
-func mostIn(p sluice.Policy, span time.Duration) float64 {
-	most := 1e300
+// mostIn returns about how much may be admitted between two instants: the least over the limits.
+func mostIn(p sluice.Policy, from, to int64) float64 {
+	most := math.Inf(1)
 	for _, l := range p.Limits {
-		rate := float64(l.Count()) * span.Seconds() / l.Period().Seconds()
-		if l.Algorithm() == sluice.TokenBucket {
-			most = min(most, float64(l.Burst())+rate)
-		} else {
-			most = min(most, float64(l.Count())*math.Floor(1+span.Seconds()/l.Period().Seconds()))
+		count, period := float64(l.Count()), int64(l.Period())
+		switch {
+		case l.Algorithm() == sluice.TokenBucket:
+			most = min(most, float64(l.Burst())+count*float64(to-from)/float64(period))
+		case l.Algorithm() == sluice.SlidingWindow:
+			most = min(most, count*float64((to-from)/period+1))
+		default:
+			most = min(most, count*float64(to/period-from/period+1))
 		}
 	}
 	return most
