@@ -3,6 +3,8 @@ package sluice
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -44,3 +46,17 @@ func (l Lease) Validate() error {
 	}
 	return errors.Join(faults...)
 }
+
+// ParseShare reads the Share of a lease as the configuration writes it: "10%". Whether it is from 1 to 100 is for
+// [Lease.Validate] to say. The error is an [*InvalidError] that says what would be right.
+func ParseShare(text string) (int, error) {
+	digits, percent := strings.CutSuffix(text, "%")
+	share, err := strconv.ParseUint(digits, 10, 16)
+	if !percent || err != nil {
+		return 0, &InvalidError{Field: "share", Problem: quoteShort(text) + ` is no share; write whole percent, as in "10%"`}
+	}
+	return int(share), nil
+}
+
+// ShareText returns the Share of a lease as [ParseShare] reads it.
+func (l Lease) ShareText() string { return strconv.Itoa(l.Share) + "%" }

@@ -1,6 +1,8 @@
 package sluice_test
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -65,5 +67,25 @@ func TestPolicyOwnsItsLease(t *testing.T) {
 	p.Lease = &sluice.Lease{Share: 10}
 	if _, err := sluice.New(store, p); err == nil || !strings.Contains(err.Error(), "lease.ttl: it is 0s") {
 		t.Errorf("New with a lease of no time: %v, want the fault of lease.ttl", err)
+	}
+}
+
+func TestParseShare(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{"10%": 10, "1%": 1, "100%": 100, "0%": 0, "101%": 101} {
+		got, err := sluice.ParseShare(text)
+		if err != nil || got != want {
+			t.Errorf("ParseShare(%q) = %d, %v, want %d", text, got, err, want)
+		}
+		if back := (sluice.Lease{Share: got}).ShareText(); back != text {
+			t.Errorf("ShareText of %d = %q, want %q", got, back, text)
+		}
+	}
+	for _, text := range []string{"", "%", "10", "10 %", "-1%", "+1%", "1.5%", "10%%", "ten%", "99999999999999999999%"} {
+		_, err := sluice.ParseShare(text)
+		want := fmt.Sprintf(`share: %q is no share; write whole percent, as in "10%%"`, text)
+		if invalid := (*sluice.InvalidError)(nil); !errors.As(err, &invalid) || err.Error() != want {
+			t.Errorf("ParseShare(%q): %v, want %s", text, err, want)
+		}
 	}
 }

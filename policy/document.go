@@ -32,6 +32,7 @@ func (p *Policy) leaves() []Leaf {
 	}
 	add("on_error", "", p.OnError.String())
 	add("shadow", "", p.Shadow)
+	add("deny_cache", "", p.DenyCache)
 	if n := p.Penalty; n != nil {
 		block := []Leaf{{Field: "after", Value: strconv.FormatInt(n.After, 10)}}
 		span := func(field string, d time.Duration) {
@@ -43,6 +44,12 @@ func (p *Policy) leaves() []Leaf {
 			span("max", n.Max)
 		}
 		all = append(all, Leaf{Field: "block", Value: string(JoinDocument(block))})
+	}
+	if l := p.Lease; l != nil {
+		all = append(all, Leaf{Field: "lease", Value: string(JoinDocument([]Leaf{
+			{Field: "share", Value: string(appendJSON(nil, l.ShareText()))},
+			{Field: "ttl", Value: string(appendJSON(nil, sluice.DurationText(l.TTL)))},
+		}))})
 	}
 	for _, o := range sortedOverrides(p.Overrides) {
 		all = append(all, Leaf{Field: "overrides", Name: o.Pattern, Value: string(o.document())})
@@ -78,8 +85,10 @@ func ParseDocument(name string, data []byte) (Policy, error) {
 		text(&r.documentReader, "missing", word(MissingRefuse, MissingAllow), &p.Missing),
 		setting{"limits", func(n node) { p.Limits = r.limits(n, "limits") }},
 		text(&r.documentReader, "on_error", word(sluice.Allow, sluice.Deny), &p.OnError),
-		setting{"shadow", r.shadow},
+		r.trueOrFalse("shadow", &p.Shadow),
+		r.trueOrFalse("deny_cache", &p.DenyCache),
 		setting{"block", r.block},
+		setting{"lease", r.lease},
 		setting{"overrides", r.overrides},
 	)
 	unread := make(map[string]bool)
@@ -124,12 +133,15 @@ func (r *policyReader) key(n node) {
 	}
 }
 
-func (r *policyReader) shadow(n node) {
-	shadow, ok := n.value.(bool)
-	if !ok {
-		r.fault(n.path, "it is %s; it must be true or false", n.kind())
-	}
-	r.p.Shadow = shadow
+// trueOrFalse returns the setting of a field that is true or false.
+func (r *policyReader) trueOrFalse(name string, into *bool) setting {
+	return setting{name, func(n node) {
+		is, ok := n.value.(bool)
+		if !ok {
+			r.fault(n.path, "it is %s; it must be true or false", n.kind())
+		}
+		*into = is
+	}}
 }
 
 // limits reads an object of names and limits, or a list of limits. In place of a limit that cannot be read stands one
@@ -191,6 +203,19 @@ func (r *policyReader) block(n node) {
 		text(&r.documentReader, "within", sluice.ParseDuration, &penalty.Within),
 		text(&r.documentReader, "for", sluice.ParseDuration, &penalty.For),
 		text(&r.documentReader, "max", sluice.ParseDuration, &penalty.Max),
+	)
+}
+
+// lease reads a lease. What it does not say of one is the default.
+func (r *policyReader) lease(n node) {
+	if n.delim != '{' {
+		r.fault(n.path, "it is %s; it must be an object", n.kind())
+		return
+	}
+	r.p.Lease = &sluice.Lease{Share: sluice.DefaultLeaseShare, TTL: sluice.DefaultLeaseTTL}
+	r.object(n,
+		text(&r.documentReader, "share", sluice.ParseShare, &r.p.Lease.Share),
+		text(&r.documentReader, "ttl", sluice.ParseDuration, &r.p.Lease.TTL),
 	)
 }
 

@@ -22,12 +22,13 @@ func complete() (policy.Policy, string) {
 	p.Key = []policy.KeyPart{{Kind: policy.Header, Name: "X-API-Key"}, {Kind: policy.Cookie, Name: "a&b"}}
 	p.Missing, p.OnError, p.Shadow = policy.MissingAllow, sluice.Deny, true
 	p.Penalty = &sluice.Penalty{After: 100, Within: time.Minute, For: 15 * time.Minute, Max: 24 * time.Hour}
+	p.DenyCache, p.Lease = true, &sluice.Lease{Share: 25, TTL: 500 * time.Millisecond}
 	p.Overrides = []policy.Override{
 		override("trial-*", year(2027), sluice.PerSecond(1), sluice.PerDay(5)),
 		override("tenant-42", time.Time{}, sluice.PerSecond(100).WithBurst(200)),
 	}
 	return p, `{"key":["header:X-API-Key","cookie:a&b"],"missing":"allow","limits":{"second":"10/s burst 20","day":"1000/day"},` +
-		`"on_error":"deny","shadow":true,"block":{"after":100,"within":"1m","for":"15m","max":"1d"},` +
+		`"on_error":"deny","shadow":true,"deny_cache":true,"block":{"after":100,"within":"1m","for":"15m","max":"1d"},"lease":{"share":"25%","ttl":"500ms"},` +
 		`"overrides":{"tenant-42":{"limits":{"second":"100/s burst 200"}},` +
 		`"trial-*":{"limits":{"second":"1/s","day":"5/day"},"until":"2027-01-01T00:00:00Z"}}}`
 }
@@ -39,7 +40,7 @@ func TestDocument(t *testing.T) {
 		t.Errorf("Document = %s\nwant %s", got, want)
 	}
 	least := policy.Policy{Policy: sluice.Policy{Name: "x", Limits: []sluice.Limit{sluice.PerSecond(1)}, ResetAt: 5}}
-	const leastWant = `{"missing":"refuse","limits":{"second":"1/s"},"on_error":"allow","shadow":false}`
+	const leastWant = `{"missing":"refuse","limits":{"second":"1/s"},"on_error":"allow","shadow":false,"deny_cache":false}`
 	if got := string(least.Document()); got != leastWant {
 		t.Errorf("Document of a policy with nothing but limits = %s, want %s", got, leastWant)
 	}
@@ -62,6 +63,12 @@ func TestParseDocument(t *testing.T) {
 				Name: "api", Limits: least.Limits, Penalty: &sluice.Penalty{After: 1, Within: 90 * time.Second, For: 90 * time.Second},
 			},
 			Key: []policy.KeyPart{{Kind: policy.IP}},
+		},
+		`{"limits":["5/15m"],"lease":{},"deny_cache":false}`: {
+			Policy: sluice.Policy{Name: "api", Limits: least.Limits, Lease: &sluice.Lease{Share: 10, TTL: time.Second}},
+		},
+		`{"limits":["5/15m"],"lease":{"ttl":"10ms"}}`: {
+			Policy: sluice.Policy{Name: "api", Limits: least.Limits, Lease: &sluice.Lease{Share: 10, TTL: 10 * time.Millisecond}},
 		},
 	} {
 		got, err := policy.ParseDocument("api", []byte(text))
@@ -88,10 +95,11 @@ func TestParseDocumentFaults(t *testing.T) {
 			`limits: there is none; give at least one, such as "100/minute"`,
 		}},
 		{"no limits", "{}", []string{`limits: there is none; give at least one, such as "100/minute"`}},
-		{"unknown fields", `{"limts": ["1/s"], "limits": ["1/s"], "a b": null, "block": {"after": 1, "within": "1s", "for": "1s", "fro": 1}, "overrides": {"x": {"limits": ["1/s"], "untli": 1}}}`, []string{
+		{"unknown fields", `{"limts": ["1/s"], "limits": ["1/s"], "a b": null, "block": {"after": 1, "within": "1s", "for": "1s", "fro": 1}, "lease": {"tttl": 1}, "overrides": {"x": {"limits": ["1/s"], "untli": 1}}}`, []string{
 			"limts: there is no such field here; did you mean limits?",
-			`"a b": there is no such field here; there are key, missing, limits, on_error, shadow, block, overrides`,
+			`"a b": there is no such field here; there are key, missing, limits, on_error, shadow, deny_cache, block, lease, overrides`,
 			"block.fro: there is no such field here; did you mean for?",
+			"lease.tttl: there is no such field here; did you mean ttl?",
 			"overrides.x.untli: there is no such field here; did you mean until?",
 		}},
 		{"given twice", `{"limits": {"a": "1/s", "a": "2/s"}, "shadow": true, "shadow": true, "overrides": {"x": {"limits": ["1/s"]}, "x": {}}}`, []string{
@@ -99,13 +107,15 @@ func TestParseDocumentFaults(t *testing.T) {
 			"shadow: it is there twice; take one of them out",
 			"overrides.x: it is there twice; take one of them out",
 		}},
-		{"other types", `{"key": {}, "missing": true, "limits": "1/s", "on_error": null, "shadow": "true", "block": 1, "overrides": []}`, []string{
+		{"other types", `{"key": {}, "missing": true, "limits": "1/s", "on_error": null, "shadow": "true", "deny_cache": 1, "block": 1, "lease": true, "overrides": []}`, []string{
 			"key: it is an object; it must be text",
 			"missing: it is true or false; it must be text",
 			`limits: it is text; it must be an object of names and limits, as in {"second": "10/s"}, or a list of limits, as in ["10/s"]`,
 			"on_error: it is null; it must be text",
 			"shadow: it is text; it must be true or false",
+			"deny_cache: it is a number; it must be true or false",
 			"block: it is a number; it must be an object",
+			"lease: it is true or false; it must be an object",
 			"overrides: it is a list; it must be an object of patterns and overrides",
 		}},
 		{"values", `{"key": ["ip", "address", "ip"], "missing": "maybe", "limits": {"second": "10/fortnight", "B": "1/s", "d": 10}, "on_error": "local"}`, []string{
@@ -127,6 +137,14 @@ func TestParseDocumentFaults(t *testing.T) {
 			"block.within: it is a number; it must be text",
 			`block.for: "1x" is no duration; write a number and ms, s, m, h or d, as in "100ms" or "1m30s"`,
 			"block.max: it is 400d; it must be 1ms to 366d",
+		}},
+		{"lease", `{"limits": ["1/s"], "lease": {"share": "10", "ttl": 1}}`, []string{
+			`lease.share: "10" is no share; write whole percent, as in "10%"`,
+			"lease.ttl: it is a number; it must be text",
+		}},
+		{"a lease out of range", `{"limits": ["1/s"], "lease": {"share": "0%", "ttl": "61s"}}`, []string{
+			"lease.share: it is 0%; it must be 1% to 100%",
+			"lease.ttl: it is 61s; it must be 10ms to 1m",
 		}},
 		{"an empty block", `{"limits": ["1/s"], "block": {"after": "1"}}`, []string{
 			"block.after: it is text; it must be a whole number from 1 to 4294967295",
@@ -225,6 +243,7 @@ func FuzzParseDocument(f *testing.F) {
 	for _, seed := range []string{
 		document, "", "null", "[[[[", `{"limits":["1/s"]}`, `{"limits":{"":"1/s"},"overrides":{"*":{"limits":["1/s"],"until":"x"}}}`, `{"block":{"after":1e9}}`,
 		`{"a":{"a":{}}} x`, "{\"\u2028\":\"\x00\"}", `{"limits":["1/s"],"overrides":{"a":{"limits":["1/s"]},"a":1}}`,
+		`{"limits":["1/s"],"deny_cache":true,"lease":{"share":"1%"}}`,
 	} {
 		f.Add([]byte(seed))
 	}

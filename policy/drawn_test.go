@@ -48,6 +48,13 @@ func drawPolicy(t *rapid.T, names int) policy.Policy {
 		OnError: rapid.SampledFrom([]sluice.ErrorPolicy{sluice.Allow, sluice.Deny}).Draw(t, "on_error"),
 		Shadow:  rapid.Bool().Draw(t, "shadow"),
 	}
+	p.DenyCache = rapid.Bool().Draw(t, "deny_cache")
+	if rapid.Bool().Draw(t, "lease") {
+		p.Lease = &sluice.Lease{
+			Share: rapid.IntRange(9, 10).Draw(t, "share"),
+			TTL:   rapid.SampledFrom([]time.Duration{time.Second, 1500 * time.Millisecond}).Draw(t, "ttl"),
+		}
+	}
 	if rapid.Bool().Draw(t, "block") {
 		p.Penalty = &sluice.Penalty{
 			After: rapid.Int64Range(1, 2).Draw(t, "after"), Within: 90 * time.Second, For: 1500 * time.Millisecond,

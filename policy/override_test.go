@@ -116,6 +116,7 @@ func TestFor(t *testing.T) {
 	t.Parallel()
 	p := legal("api")
 	p.Penalty, p.ResetAt = &sluice.Penalty{After: 1, Within: time.Second, For: time.Second}, 77
+	p.DenyCache, p.Lease = true, &sluice.Lease{Share: 10, TTL: time.Second}
 	p.Overrides = []policy.Override{
 		override("tenant-42", time.Time{}, sluice.PerDay(1)),
 		override("tenant-*", time.Time{}, sluice.PerDay(2)),
@@ -150,7 +151,7 @@ func TestFor(t *testing.T) {
 			if l := got.Limits[len(got.Limits)-1]; l != sluice.PerDay(want) {
 				t.Errorf("For(%q) in %s has %s, want %d/day", key, test.now, l, want)
 			}
-			if got.Name != "api" || got.ResetAt != 77 || *got.Penalty != *p.Penalty {
+			if got.Name != "api" || got.ResetAt != 77 || *got.Penalty != *p.Penalty || !got.DenyCache || *got.Lease != *p.Lease {
 				t.Errorf("For(%q) = %+v, want everything but the limits as the policy has it", key, got)
 			}
 		}

@@ -20,8 +20,8 @@ import (
 // Policy is one policy as it is configured: the limits of the core package, and what the doors and the engine do about
 // them. It is not changed once it is part of a [Snapshot].
 type Policy struct {
-	// Policy is the name, the limits, the penalty, and when all counters were forgotten. The last is no part of what is
-	// configured: neither the document nor the revision has it.
+	// Policy is the name, the limits, the penalty, whether refusals may be remembered and units lent, and when all counters
+	// were forgotten. The last is no part of what is configured: neither the document nor the revision has it.
 	sluice.Policy
 	// Key says what of a request tells who is limited, in order: 0 to [MaxKeyParts] different parts. It is for calls
 	// that bring no key of their own; without parts the policy has no such calls.
@@ -66,7 +66,7 @@ func (p *Policy) Validate() error {
 }
 
 // Faults returns everything that is wrong with the policy. The field of each is a path within the policy, such as
-// "name", "limits[1]", "key[0]", "block.after" or "overrides.trial-*.limits[0]".
+// "name", "limits[1]", "key[0]", "block.after", "lease.ttl" or "overrides.trial-*.limits[0]".
 func (p *Policy) Faults() []*sluice.InvalidError {
 	faults := invalidErrors(p.Policy.Validate())
 	for _, f := range faults {
@@ -126,6 +126,12 @@ func (p *Policy) Revision() string {
 	}
 	if n := p.Penalty; n != nil {
 		fmt.Fprintf(&b, "block %d %d %d %d\n", n.After, n.Within, n.For, n.Max)
+	}
+	if p.DenyCache {
+		b.WriteString("deny_cache true\n")
+	}
+	if l := p.Lease; l != nil {
+		fmt.Fprintf(&b, "lease %d %d\n", l.Share, l.TTL)
 	}
 	for _, o := range sortedOverrides(p.Overrides) {
 		fmt.Fprintf(&b, "override %q", o.Pattern)

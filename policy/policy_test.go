@@ -52,6 +52,11 @@ func TestFaults(t *testing.T) {
 			"block.max: it is 1ns; it must be 1ms to 366d",
 			"block.max: it is 1ns, shorter than the first block of 2ns; give at least that, or leave it out",
 		}},
+		{"deny cache and lease", func(p *policy.Policy) { p.DenyCache, p.Lease = true, &sluice.Lease{Share: 10, TTL: time.Second} }, nil},
+		{"lease", func(p *policy.Policy) { p.Lease = &sluice.Lease{Share: 101} }, []string{
+			"lease.share: it is 101%; it must be 1% to 100%",
+			"lease.ttl: it is 0s; it must be 10ms to 1m",
+		}},
 		{"key parts", func(p *policy.Policy) {
 			p.Key = []policy.KeyPart{
 				{Kind: policy.Header, Name: "X-A"},
@@ -135,6 +140,10 @@ func TestRevision(t *testing.T) {
 		"within":       func(p *policy.Policy) { p.Penalty = &sluice.Penalty{After: 1, Within: 2, For: 1} },
 		"for":          func(p *policy.Policy) { p.Penalty = &sluice.Penalty{After: 1, Within: 1, For: 2} },
 		"max":          func(p *policy.Policy) { p.Penalty = &sluice.Penalty{After: 1, Within: 1, For: 1, Max: 2} },
+		"deny_cache":   func(p *policy.Policy) { p.DenyCache = true },
+		"lease":        func(p *policy.Policy) { p.Lease = &sluice.Lease{Share: 1, TTL: 1} },
+		"share":        func(p *policy.Policy) { p.Lease = &sluice.Lease{Share: 2, TTL: 1} },
+		"ttl":          func(p *policy.Policy) { p.Lease = &sluice.Lease{Share: 1, TTL: 2} },
 		"override":     func(p *policy.Policy) { p.Overrides = []policy.Override{override("a", time.Time{}, sluice.PerDay(1))} },
 		"pattern":      func(p *policy.Policy) { p.Overrides = []policy.Override{override("a*", time.Time{}, sluice.PerDay(1))} },
 		"until":        func(p *policy.Policy) { p.Overrides = []policy.Override{override("a", year(2030), sluice.PerDay(1))} },
@@ -156,11 +165,13 @@ func TestRevision(t *testing.T) {
 func TestNewSnapshot(t *testing.T) {
 	t.Parallel()
 	given := []policy.Policy{legal("login"), legal("api"), legal("api.v2")}
+	given[1].Lease = &sluice.Lease{Share: 10, TTL: time.Second}
 	s, err := policy.NewSnapshot(given, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	given[1].Limits[0], given[1].Key[0] = sluice.PerDay(1), policy.KeyPart{Kind: policy.Path}
+	given[1].Lease.Share = 20
 
 	var names []string
 	for p := range s.All() {
@@ -176,6 +187,7 @@ func TestNewSnapshot(t *testing.T) {
 		break
 	}
 	want := legal("api")
+	want.Lease = &sluice.Lease{Share: 10, TTL: time.Second}
 	if got, ok := s.Get("api"); !ok || got.Revision() != want.Revision() {
 		t.Errorf("Get(api) = %+v, %t, want what was given, whatever becomes of it afterwards", got, ok)
 	}

@@ -61,6 +61,10 @@ func (p Policy) clone() Policy {
 		penalty := *p.Penalty
 		p.Penalty = &penalty
 	}
+	if p.Lease != nil {
+		lease := *p.Lease
+		p.Lease = &lease
+	}
 	return p
 }
 

@@ -44,14 +44,22 @@ func TestFaults(t *testing.T) {
 			"f:5:1: foo: " + noSuchField + "there are " + allFields,
 			`f:6:1: "a\nb": ` + noSuchField + "there are " + allFields,
 		}},
-		{"fields of later versions", "\nenvoy: {}\nadmin: {}\nlisten: {grpc: x, resp: x}\npolicies:\n  api:\n    limits: [1/s]\n\n    lease: {}\n\n    deny_cache: true\n    on_error: local\n", []string{
+		{"fields of later versions", "\nenvoy: {}\nadmin: {}\nlisten: {grpc: x, resp: x}\npolicies:\n  api:\n    limits: [1/s]\n    on_error: local\n", []string{
 			"f:2:1: envoy: Envoy's rate limit files are not in this version; take the field out",
 			"f:3:1: admin: tokens are not in this version; take the field out",
 			"f:4:10: listen.grpc: the gRPC door is not in this version; take the field out",
 			"f:4:19: listen.resp: the RESP door is not in this version; take the field out",
-			"f:9:5: policies.api.lease: leases are not in this version; take the field out",
-			"f:11:5: policies.api.deny_cache: the deny cache is not in this version; take the field out or write false",
-			"f:12:15: policies.api.on_error: a local share of the limits is not in this version; write allow or deny",
+			"f:8:15: policies.api.on_error: a local share of the limits is not in this version; write allow or deny",
+		}},
+		{"lease", "policies:\n  a: {limits: [1/s], deny_cache: 1, lease: true}\n  b: {limits: [1/s], lease: {share: 10, ttl: 61s}}\n  c:\n    limits: [1/s]\n    lease:\n      share: 0%\n      tll: 1s\n  d: {limits: [1/s], lease: {share: [x], ttl: x}}\n", []string{
+			`f:2:34: policies.a.deny_cache: it is "1"; it must be true or false`,
+			"f:2:44: policies.a.lease: it is true or false; it must be a mapping, as in {share: 10%, ttl: 1s}",
+			`f:3:37: policies.b.lease.share: "10" is no share; write whole percent, as in "10%"`,
+			"f:3:46: policies.b.lease.ttl: it is 61s; it must be 10ms to 1m",
+			"f:7:14: policies.c.lease.share: it is 0%; it must be 1% to 100%",
+			"f:8:7: policies.c.lease.tll: there is no such field here; did you mean ttl?",
+			"f:9:37: policies.d.lease.share: it is a list; it must be: percentage, 1% to 100%",
+			`f:9:47: policies.d.lease.ttl: "x" is no duration; write a number and ms, s, m, h or d, as in "100ms" or "1m30s"`,
 		}},
 		{"given twice", "store: memory\npolicies:\n  api: {limits: {a: 1/s, a: 2/s}}\n  api: {limits: x}\nstore: [x]\n", []string{
 			"f:3:26: policies.api.limits.a: it is there twice, first in line 3; take one of them out",

@@ -35,11 +35,13 @@ policies:
     limits: [5/15m, 100/day fixed-window aligned]
     on_error: deny
     shadow: true
-    deny_cache: false
+    lease: {}
   api.v1:
     key: header:X-API-Key
     limits: {day: 10000/day, burst: 10/s burst 20}
     block: {after: 100, within: 1m, for: 15m, max: 24h}
+    deny_cache: true
+    lease: {share: 25%, ttl: 500ms}
     overrides:
       tenant-42: {limits: {burst: 100/s burst 200}}
       "trial-*": {limits: [1/s], until: 2027-01-01T01:00:00+01:00}
@@ -89,7 +91,7 @@ func TestParseComplete(t *testing.T) {
 				Policy: sluice.Policy{Name: "login", Limits: []sluice.Limit{
 					sluice.Per(5, 15*time.Minute),
 					sluice.PerDay(100).WithAligned(),
-				}},
+				}, Lease: &sluice.Lease{Share: 10, TTL: time.Second}},
 				Key: []policy.KeyPart{
 					{Kind: policy.IP},
 					{Kind: policy.Header, Name: "X-Tenant"},
@@ -102,10 +104,13 @@ func TestParseComplete(t *testing.T) {
 				Shadow:  true,
 			},
 			{
-				Policy: sluice.Policy{Name: "api.v1", Limits: []sluice.Limit{
-					sluice.PerDay(10_000).WithName("day"),
-					sluice.PerSecond(10).WithBurst(20).WithName("burst"),
-				}, Penalty: &sluice.Penalty{After: 100, Within: time.Minute, For: 15 * time.Minute, Max: 24 * time.Hour}},
+				Policy: sluice.Policy{
+					Name: "api.v1", Limits: []sluice.Limit{
+						sluice.PerDay(10_000).WithName("day"),
+						sluice.PerSecond(10).WithBurst(20).WithName("burst"),
+					}, Penalty: &sluice.Penalty{After: 100, Within: time.Minute, For: 15 * time.Minute, Max: 24 * time.Hour},
+					DenyCache: true, Lease: &sluice.Lease{Share: 25, TTL: 500 * time.Millisecond},
+				},
 				Key: []policy.KeyPart{{Kind: policy.Header, Name: "X-API-Key"}},
 				Overrides: []policy.Override{
 					{Pattern: "tenant-42", Limits: []sluice.Limit{sluice.PerSecond(100).WithBurst(200).WithName("burst")}},
@@ -196,7 +201,7 @@ func TestDefaultsHold(t *testing.T) {
 	}
 	text.WriteString("policies:\n  given:\n    limits: [1/s]\n")
 	for _, f := range Fields() {
-		if name, ok := strings.CutPrefix(f.Path, "policies.NAME."); ok && f.Default != "" {
+		if name, ok := strings.CutPrefix(f.Path, "policies.NAME."); ok && f.Default != "" && !strings.Contains(name, ".") {
 			text.WriteString("    " + name + ": " + f.Default + "\n")
 		}
 	}
@@ -214,6 +219,7 @@ func TestDefaultsHold(t *testing.T) {
 	defaults(r, fileSettings, new(File))
 	defaults(r, listenSettings, new(Listen))
 	defaults(r, policySettings, &draft{values: make(values)})
+	defaults(r, leaseSettings, &draft{Policy: policy.Policy{Policy: sluice.Policy{Lease: new(sluice.Lease)}}, values: make(values)})
 	defaults(r, scheduleSettings, &scheduleDraft{values: make(values)})
 	if err := r.err(); err != nil {
 		t.Errorf("defaults have faults: %v", err)

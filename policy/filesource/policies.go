@@ -74,7 +74,7 @@ func readPolicies(r *reader, v value, f *File) {
 	for name, field := range r.entries(v) {
 		d := draft{Policy: defaultPolicy.Policy, values: values{"name": {path: field.path, at: field.name}}}
 		d.Name = name
-		fields(r, field, policySettings, laterPolicy, &d)
+		fields(r, field, policySettings, nil, &d)
 		d.values.report(r, field, d.Faults())
 		f.Policies = append(f.Policies, d.Policy)
 	}
@@ -155,6 +155,18 @@ func readBlock(r *reader, v value, d *draft) {
 	fields(r, v, blockSettings, nil, d)
 }
 
+// readLease reads a lease. What it does not say of one is the default.
+func readLease(r *reader, v value, d *draft) {
+	if _, ok := v.node.(*ast.MappingNode); !ok {
+		r.fault(v.at, v.path, "it is %s; it must be a mapping, as in {share: 10%%, ttl: 1s}", kindOf(v.node))
+		return
+	}
+	d.Lease = new(sluice.Lease)
+	defaults(r, leaseSettings, d)
+	d.values["lease"] = v
+	fields(r, v, leaseSettings, nil, d)
+}
+
 // located is scalar for a field whose faults are known by another name than its path.
 func located[S, T any](field string, parse func(string) (T, error), into func(*S) *T, at func(*S) values) func(*reader, value, *S) {
 	return func(r *reader, v value, s *S) {
@@ -167,6 +179,10 @@ func located[S, T any](field string, parse func(string) (T, error), into func(*S
 
 func penaltyField[T any](name string, parse func(string) (T, error), into func(*sluice.Penalty) *T) func(*reader, value, *draft) {
 	return located("block."+name, parse, func(d *draft) *T { return into(d.Penalty) }, func(d *draft) values { return d.values })
+}
+
+func leaseField[T any](name string, parse func(string) (T, error), into func(*sluice.Lease) *T) func(*reader, value, *draft) {
+	return located("lease."+name, parse, func(d *draft) *T { return into(d.Lease) }, func(d *draft) values { return d.values })
 }
 
 // overrideDraft is an override while it is read. Its faults are those of the policy.
@@ -207,6 +223,11 @@ func parseUntil(text string) (time.Time, error) {
 func parseLimit(text string) (sluice.Limit, error) {
 	l, err := sluice.ParseLimit(text)
 	return l, bareProblem(err)
+}
+
+func parseShare(text string) (int, error) {
+	share, err := sluice.ParseShare(text)
+	return share, bareProblem(err)
 }
 
 func parseKeyPart(text string) (policy.KeyPart, error) {

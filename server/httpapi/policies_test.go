@@ -19,11 +19,11 @@ policies:
 `
 
 const (
-	documentA = `{"key":["ip","header:X-Y"],"missing":"allow","limits":{"second":"10/s burst 20","day":"10000/day"},"on_error":"deny","shadow":true}`
-	documentB = `{"missing":"refuse","limits":{"15m":"5/15m"},"on_error":"allow","shadow":false}`
+	documentA = `{"key":["ip","header:X-Y"],"missing":"allow","limits":{"second":"10/s burst 20","day":"10000/day"},"on_error":"deny","shadow":true,"deny_cache":false}`
+	documentB = `{"missing":"refuse","limits":{"15m":"5/15m"},"on_error":"allow","shadow":false,"deny_cache":false}`
 	// documentFull has every field that a policy can have.
-	documentFull = `{"key":["ip"],"missing":"refuse","limits":{"s":"3/s","month":"100/month calendar Europe/Berlin"},"on_error":"allow","shadow":false,` +
-		`"block":{"after":3,"within":"1m","for":"15m","max":"1h"},` +
+	documentFull = `{"key":["ip"],"missing":"refuse","limits":{"s":"3/s","month":"100/month calendar Europe/Berlin"},"on_error":"allow","shadow":false,"deny_cache":true,` +
+		`"block":{"after":3,"within":"1m","for":"15m","max":"1h"},"lease":{"share":"10%","ttl":"1s"},` +
 		`"overrides":{"tenant-42":{"limits":{"s":"30/s"}},"trial-<*":{"limits":{"s":"1/s"},"until":"2100-01-01T00:00:00Z"}}}`
 )
 
@@ -103,7 +103,7 @@ func TestPutPolicy(t *testing.T) {
 		}
 		tag = w.Header().Get("ETag")
 	}
-	d.want(d.send("PUT", "/v1/policies/c", ` {"limits":["7/s"]} `), 201, `{"missing":"refuse","limits":{"second":"7/s"},"on_error":"allow","shadow":false}`)
+	d.want(d.send("PUT", "/v1/policies/c", ` {"limits":["7/s"]} `), 201, `{"missing":"refuse","limits":{"second":"7/s"},"on_error":"allow","shadow":false,"deny_cache":false}`)
 	if got := d.remaining("c", "alice"); got != 7 {
 		t.Errorf("remaining = %d under the new policy, want 7", got)
 	}

@@ -147,7 +147,7 @@ func TestAudit(t *testing.T) {
 			"08 operator delete once  []", "07 operator reset once  []", "06 operator reset once a []",
 			`05 operator remove override once "\xff" []`, `04 operator override once "\xff" [hour: 9/hour]`,
 			"03 operator unblock once a []", "02 operator block once a [until 2000-01-01T00:01:02Z, r]",
-			`01 operator put once  [{"missing":"refuse","limits":{"366d":"2/366d"},"on_error":"allow","shadow":false}]`,
+			`01 operator put once  [{"missing":"refuse","limits":{"366d":"2/366d"},"on_error":"allow","shadow":false,"deny_cache":false}]`,
 		}
 		if strings.Join(lines, "\n") != strings.Join(want, "\n") || got.Cursor == "" {
 			t.Errorf("the audit log says\n%s\nwant\n%s\nand a cursor", strings.Join(lines, "\n"), strings.Join(want, "\n"))

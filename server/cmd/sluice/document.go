@@ -26,7 +26,7 @@ type kind struct {
 }
 
 var (
-	policyKind   = kind{"policies", "policy", "api", []string{"limits", "block", "overrides"}}
+	policyKind   = kind{"policies", "policy", "api", []string{"limits", "block", "lease", "overrides"}}
 	scheduleKind = kind{"schedules", "schedule", "nightly-reset", []string{"reset", "set", "adjust", "override", "block"}}
 )
 

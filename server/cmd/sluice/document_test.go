@@ -29,6 +29,8 @@ func TestSetLeaf(t *testing.T) {
 		{"block.after=100", `{"limits":{"second":"10/s","a.b":"1/h"},"shadow":false,"block":{"after":100,"for":"1m"}}`},
 		{`key=["ip", "path"]`, `{"limits":{"second":"10/s","a.b":"1/h"},"shadow":false,"block":{"after":3,"for":"1m"},"key":["ip", "path"]}`},
 		{"key=header:X=1", `{"limits":{"second":"10/s","a.b":"1/h"},"shadow":false,"block":{"after":3,"for":"1m"},"key":"header:X=1"}`},
+		{"lease.ttl=500ms", `{"limits":{"second":"10/s","a.b":"1/h"},"shadow":false,"block":{"after":3,"for":"1m"},"lease":{"ttl":"500ms"}}`},
+		{"lease={}", `{"limits":{"second":"10/s","a.b":"1/h"},"shadow":false,"block":{"after":3,"for":"1m"},"lease":{}}`},
 		{"shadow.x=1", `{"limits":{"second":"10/s","a.b":"1/h"},"shadow":false,"block":{"after":3,"for":"1m"},"shadow.x":1}`},
 	} {
 		leaves, err := policyKind.leaves([]byte(document))

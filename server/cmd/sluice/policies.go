@@ -79,13 +79,13 @@ func newPoliciesList() *cobra.Command {
 }
 
 // usual are the values of fields that are not worth telling.
-var usual = map[string]string{"missing": "refuse", "on_error": "allow", "shadow": "false"}
+var usual = map[string]string{"missing": "refuse", "on_error": "allow", "shadow": "false", "deny_cache": "false"}
 
 // policyText says the limits of a policy, and what is unusual about it.
 func policyText(leaves []policy.Leaf) (limits, besides string) {
 	var (
 		ofLimits, others []string
-		block            = map[string]string{}
+		block, lease     = map[string]string{}, map[string]string{}
 		overrides        int
 	)
 	for _, l := range leaves {
@@ -95,9 +95,11 @@ func policyText(leaves []policy.Leaf) (limits, besides string) {
 			ofLimits = append(ofLimits, l.Name+" "+value)
 		case "block":
 			block[l.Name] = value
+		case "lease":
+			lease[l.Name] = value
 		case "overrides":
 			overrides++
-		case "missing", "on_error", "shadow":
+		case "missing", "on_error", "shadow", "deny_cache":
 			if value != usual[l.Field] {
 				others = append(others, l.Field+" "+value)
 			}
@@ -105,6 +107,9 @@ func policyText(leaves []policy.Leaf) (limits, besides string) {
 	}
 	if len(block) > 0 {
 		others = append(others, fmt.Sprintf("block for %s after %s in %s", block["for"], block["after"], block["within"]))
+	}
+	if len(lease) > 0 {
+		others = append(others, fmt.Sprintf("lease of %s for %s", lease["share"], lease["ttl"]))
 	}
 	if overrides > 0 {
 		others = append(others, fmt.Sprintf("overrides %d", overrides))
