@@ -18,6 +18,13 @@ type Request struct {
 	Peek bool
 	// Uncounted says that a refusal does not count towards the policy's penalty.
 	Uncounted bool
+	// Refusals is how many checks of the key were refused elsewhere and not told to the store yet, 0 to [MaxCount]: those
+	// that count towards the policy's penalty, as a cache of refusals keeps them. They count as if the limits had refused
+	// as many checks, one after the other, at the instant of this request and before it is decided: where they begin a
+	// block, it bars this request, and those left over mean nothing. They mean nothing either where a block bars the key
+	// already or the policy has no penalty. They count whatever Cost, Peek and Uncounted say, which are about this request
+	// alone. A request that fails with an error which does not wrap [ErrUncertain] has counted none.
+	Refusals int64
 	// Before is an instant of the store's clock from which on the request must not be decided any more, because what it
 	// says of the policy may be out of date by then: it fails with [ErrStale], and nothing is charged. 0 is none.
 	Before Tick

@@ -13,7 +13,7 @@ import (
 // Standing is not safe for concurrent use, and must not be copied once it was written.
 //
 // A decision on a key that has one goes through it: Ask before [Record.Decide], Answer after it. That of a key that has
-// none and is refused makes one where the refusal [Counts].
+// none and is refused makes one where the refusal [Counts]; one that [Reports] refusals goes through a new one.
 type Standing struct {
 	block    sluice.Block // none where Until is 0
 	refusals state        // of a sliding window
@@ -31,13 +31,18 @@ const mostPast = 62
 const longest = int64(sluice.MaxPeriod / time.Microsecond)
 
 // Ask returns a request as the limits are to be asked it: those of the key's override where it has one, and without
-// taking anything while a block bars the key. It reports whether it wrote to the standing: a block from too far ahead
-// had to be replaced.
+// taking anything while a block bars the key. The refusals that the request reports are counted before that. It reports
+// whether it wrote to the standing, for these or because a block from too far ahead had to be replaced.
 func (s *Standing) Ask(req *sluice.Request, now sluice.Tick) (asked sluice.Request, written bool) {
 	asked = *req
 	if int64(s.block.Until-now) > longest {
 		s.settle(int64(now))
 		s.readRefusals(s.rule, int64(now))
+		written = true
+	}
+	if barred := s.block.Until > now; Reports(req) && !barred {
+		s.settle(int64(now))
+		s.count(req.Policy.Penalty, int64(now), req.Refusals)
 		written = true
 	}
 	asked.Peek = req.Peek || s.block.Until > now
@@ -58,7 +63,7 @@ func (s *Standing) Answer(req *sluice.Request, now sluice.Tick, d *sluice.Decisi
 			return false
 		}
 		s.settle(int64(now))
-		s.count(req.Policy.Penalty, int64(now))
+		s.count(req.Policy.Penalty, int64(now), 1)
 		written = true
 	}
 	if left := wait(int64(s.block.Until), int64(now)); left > 0 {
@@ -73,10 +78,13 @@ func Counts(req *sluice.Request, d *sluice.Decision) bool {
 	return !d.Allowed && req.Policy.Penalty != nil && req.Cost > 0 && !req.Peek && !req.Uncounted
 }
 
-// count adds a refusal, and begins a block where it is the last that the penalty lets pass.
-func (s *Standing) count(p *sluice.Penalty, now int64) {
-	if before, _ := s.readRefusals(sluice.Per(p.After, p.Within), now); before+1 < p.After {
-		s.refusals.take(&s.rule, now, 1)
+// Reports reports whether a request brings refusals that count towards a penalty, unless a block bars the key.
+func Reports(req *sluice.Request) bool { return req.Refusals > 0 && req.Policy.Penalty != nil }
+
+// count adds refusals, and begins a block where one of them is the last that the penalty lets pass.
+func (s *Standing) count(p *sluice.Penalty, now, refusals int64) {
+	if before, _ := s.readRefusals(sluice.Per(p.After, p.Within), now); before+refusals < p.After {
+		s.refusals.take(&s.rule, now, refusals)
 		return
 	}
 	until := now + int64(p.Lasts(s.past)/time.Microsecond)

@@ -116,6 +116,14 @@ func TestStanding(t *testing.T) {
 			{100, ask(sluice.Request{}), "r1", false, 1100},
 			{100, ask(sluice.Request{Cost: 1}), "r1", false, 1100}, // allowed
 		}},
+		{"refusals elsewhere", []step{
+			{100, ask(sluice.Request{Refusals: 1}), "r1", true, 1100},
+			{200, ask(sluice.Request{Cost: 2, Peek: true, Uncounted: true, Refusals: 1}), "r2", true, 1200},
+			{1100, ask(sluice.Request{Cost: 2, Refusals: 1}), "b3100p n1", true, 8100}, // of the three one is over, one its own
+			{1100, ask(sluice.Request{Cost: 2, Refusals: sluice.MaxCount}), "b3100p n1", false, 8100},
+			{3100, ask(sluice.Request{Refusals: sluice.MaxCount}), "b7100p n2", true, 12100},
+			{7100, ask(sluice.Request{Refusals: 2}), "r2 n2", true, 12100},
+		}},
 		{"each longer than the one before, up to the longest", []step{
 			{0, refuse, "r1", true, 1000},
 			{0, refuse, "r2", true, 1000},

@@ -21,7 +21,7 @@ func (p *player) showRetryAfter(a ask) {
 		return
 	}
 	p.refused++
-	req.Uncounted = true // no penalty begins
+	req.Uncounted, req.Refusals = true, 0 // no penalty begins
 	at := p.now + ticks(refused.RetryAfter)
 	switch {
 	case refused.RetryAfter == sluice.Never:

@@ -291,6 +291,30 @@ var flaws = []flaw{
 			return d
 		},
 	},
+	elsewhereFlaw("does not count refusals elsewhere", func(refusals int64) int64 { return 0 }),
+	elsewhereFlaw("counts refusals elsewhere as one", func(refusals int64) int64 { return min(refusals, 1) }),
+	elsewhereFlaw("counts one refusal elsewhere too many", func(refusals int64) int64 { return refusals + min(refusals, 1) }),
+	{
+		name: "counts refusals elsewhere after the check", foundBy: []string{inSequences, "refusals elsewhere"},
+		decide: func(f *flawed, req sluice.Request) sluice.Decision {
+			first, then := req, req
+			first.Refusals, then.Peek = 0, true
+			d := f.model.Decide(first)
+			if req.Refusals > 0 {
+				f.model.Decide(then)
+			}
+			return d
+		},
+	},
+	{
+		name: "counts refusals elsewhere of checks only", foundBy: []string{inSequences, "refusals elsewhere"},
+		decide: func(f *flawed, req sluice.Request) sluice.Decision {
+			if req.Peek || req.Uncounted || req.Cost == 0 {
+				req.Refusals = 0
+			}
+			return f.model.Decide(req)
+		},
+	},
 	penaltyFlaw("begins a block one refusal late", []string{inSequences, "penalty", "slow refusals", "penalty, concurrency"},
 		func(p *sluice.Penalty) { p.After++ }),
 	penaltyFlaw("begins a block one refusal early", []string{inSequences, "penalty", "not counted", "penalty, concurrency"},
@@ -484,6 +508,17 @@ func countsFlaw(name string, as func(req sluice.Request) sluice.Request) flaw {
 				}
 			}
 			return d
+		},
+	}
+}
+
+// elsewhereFlaw returns a flaw by which a request reports another number of refusals.
+func elsewhereFlaw(name string, other func(refusals int64) int64) flaw {
+	return flaw{
+		name: name, foundBy: []string{inSequences, "refusals elsewhere"},
+		decide: func(f *flawed, req sluice.Request) sluice.Decision {
+			req.Refusals = other(req.Refusals)
+			return f.model.Decide(req)
 		},
 	}
 }

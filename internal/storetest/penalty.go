@@ -246,6 +246,69 @@ func (s *suite) testNotCounted(t rapid.TB) {
 	d.wantPenalty("the second refusal", d.check(1), 15*time.Minute)
 }
 
+// testRefusalsElsewhere: refusals that a request reports count as if they had been refused here, before it is decided and
+// whatever it asks itself.
+func (s *suite) testRefusalsElsewhere(t rapid.TB) {
+	ctx, cancel := call()
+	defer cancel()
+	p := classic()
+	p.Penalty.After = 10
+	for what, req := range map[string]sluice.Request{
+		"a check that is allowed": {Cost: 1},
+		"a check of cost 0":       {},
+		"a peek":                  {Cost: 1, Peek: true},
+		"an uncounted refusal":    {Cost: 10, Uncounted: true},
+	} {
+		roomy := p
+		roomy.Limits = []sluice.Limit{sluice.PerMinute(9)}
+		d := s.newDesk(ctx, t, roomy)
+		req.Refusals = 4
+		d.wantFree(what+" after 4", d.ask(req))
+		d.after(time.Second)
+		req.Refusals = 5
+		d.wantFree(what+" after 9", d.ask(req))
+		if got := d.standing(); got.Refusals != 9 || got.Blocks != 0 {
+			t.Errorf("%s after 9 refusals elsewhere: %s, want 9 refusals", what, describeStanding(got))
+		}
+		d.after(time.Second)
+		req.Refusals = sluice.MaxCount
+		d.wantPenalty(what+" after more than enough", d.ask(req), 15*time.Minute)
+		want := sluice.Standing{Block: &sluice.Block{Until: d.now + ticks(15*time.Minute), Reason: sluice.PenaltyReason, Penalty: true}, Blocks: 1}
+		if got := d.standing(); !sameStanding(got, want) {
+			t.Errorf("%s after more than enough: %s, want %s", what, describeStanding(got), describeStanding(want))
+		}
+		d.after(time.Second).wantPenalty(what+" of one who is barred", d.ask(req), 15*time.Minute-time.Second)
+		if got := d.standing(); !sameStanding(got, want) {
+			t.Errorf("%s of one who is barred: %s, want %s", what, describeStanding(got), describeStanding(want))
+		}
+	}
+
+	// A refusal of its own counts besides, and what is barred is charged nothing.
+	d := s.newDesk(ctx, t, p)
+	d.check(1)
+	d.wantFree("9 and no refusal", d.ask(sluice.Request{Refusals: 9}))
+	d.wantPenalty("and one", d.check(1), 15*time.Minute)
+	d = s.newDesk(ctx, t, p)
+	d.check(1)
+	d.wantPenalty("9 and one", d.ask(sluice.Request{Cost: 1, Refusals: 9}), 15*time.Minute)
+	d = s.newDesk(ctx, t, p)
+	d.wantPenalty("10 before the first check", d.ask(sluice.Request{Cost: 1, Refusals: 10}), 15*time.Minute)
+	if got := d.after(15 * time.Minute).peek(); !got.Allowed {
+		t.Errorf("after the block: %s, want the unit that nobody was given", got)
+	}
+
+	// They end with the span of the penalty, and mean nothing without one.
+	d = s.newDesk(ctx, t, p)
+	d.ask(sluice.Request{Refusals: 9})
+	d.after(time.Minute).wantFree("9 and, a minute later, 9", d.ask(sluice.Request{Refusals: 9}))
+	p.Penalty = nil
+	d = s.newDesk(ctx, t, p)
+	d.wantFree("without a penalty", d.ask(sluice.Request{Refusals: sluice.MaxCount}))
+	if got := d.standing(); !sameStanding(got, sluice.Standing{}) {
+		t.Errorf("without a penalty: %s, want nothing known", describeStanding(got))
+	}
+}
+
 // testBarred shows that a block is decided together with the limits: nothing is charged while it lasts, each limit says
 // what it would say to a peek, and RetryAfter and ResetAfter are the greater of both.
 func (s *suite) testBarred(t rapid.TB) {

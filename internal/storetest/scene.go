@@ -90,7 +90,9 @@ func (sc *scene) ending(a amend) (lasts time.Duration, until sluice.Tick) {
 // request returns what an ask means now.
 func (sc *scene) request(a ask) sluice.Request {
 	key := a.key % len(sc.keys)
-	return sluice.Request{Policy: sc.policy(), Key: sc.keys[key], Cost: sc.cost(a.cost, key), Peek: a.peek, Uncounted: a.uncounted, At: sc.now}
+	return sluice.Request{
+		Policy: sc.policy(), Key: sc.keys[key], Cost: sc.cost(a.cost, key), Peek: a.peek, Uncounted: a.uncounted, Refusals: a.refusals, At: sc.now,
+	}
 }
 
 // saw takes note of the answer to a request.
@@ -100,7 +102,7 @@ func (sc *scene) saw(key int, req sluice.Request, d sluice.Decision) {
 	if d.Allowed && req.Cost > 0 && !req.Peek {
 		s.admitted = req.At
 	}
-	if !d.Allowed && req.Cost > 0 && !req.Peek && !req.Uncounted {
+	if !d.Allowed && req.Cost > 0 && !req.Peek && !req.Uncounted || req.Refusals > 0 {
 		s.refused = req.At
 	}
 	if b, barred := d.Blocked(); barred {

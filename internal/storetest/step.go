@@ -80,6 +80,7 @@ type ask struct {
 	cost      cost
 	peek      bool
 	uncounted bool
+	refusals  int64
 }
 
 // cost is units in words.
@@ -165,7 +166,7 @@ func drawStep(d dice) step {
 		asks = 2 + d.roll(6)
 	}
 	for range asks {
-		s.asks = append(s.asks, ask{key: pick(d, 0, 0, 0, 1, 2), cost: drawCost(d), peek: d.roll(8) == 7, uncounted: d.roll(8) == 7})
+		s.asks = append(s.asks, ask{key: pick(d, 0, 0, 0, 1, 2), cost: drawCost(d), peek: d.roll(8) == 7, uncounted: d.roll(8) == 7, refusals: drawRefusals(d)})
 	}
 	s.version = d.roll(3)
 	if s.kind == stepBar || s.kind == stepExcept {
@@ -173,6 +174,14 @@ func drawStep(d dice) step {
 	}
 	s.look = d.roll(3) == 0
 	return s
+}
+
+// drawRefusals returns how many refusals a request reports, mostly none.
+func drawRefusals(d dice) int64 {
+	if d.roll(8) < 7 {
+		return 0
+	}
+	return pick[int64](d, 1, 1, 2, 3, 9, 64, sluice.MaxCount)
 }
 
 func drawCost(d dice) cost {
@@ -250,7 +259,8 @@ func (st step) GoString() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "{%s %d %+d, %s", moveNames[st.move.kind], st.move.n, st.move.off, stepNames[st.kind])
 	for _, a := range st.asks {
-		fmt.Fprintf(&b, " [key %d, %s %d, peek %t, uncounted %t]", a.key, costNames[a.cost.kind], a.cost.n, a.peek, a.uncounted)
+		fmt.Fprintf(&b, " [key %d, %s %d, peek %t, uncounted %t, refusals %d]",
+			a.key, costNames[a.cost.kind], a.cost.n, a.peek, a.uncounted, a.refusals)
 	}
 	if st.kind == stepBar || st.kind == stepExcept {
 		fmt.Fprintf(&b, " [%s %s %s]", untilNames[st.amend.until], st.amend.lasts, describe(st.amend.limits))

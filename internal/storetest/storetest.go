@@ -112,6 +112,7 @@ func (s *suite) promises() []promise {
 		{"slow refusals", s.testSlowRefusals},
 		{"crowded refusals", s.testCrowdedRefusals},
 		{"not counted", s.testNotCounted},
+		{"refusals elsewhere", s.testRefusalsElsewhere},
 		{"barred", s.testBarred},
 		{"unbar", s.testUnbar},
 		{"standing, wrong clock", s.testStandingWrongClock},

@@ -65,6 +65,9 @@ func question(req sluice.Request) string {
 	if req.Uncounted {
 		verb = "uncounted " + verb
 	}
+	if req.Refusals > 0 {
+		verb = fmt.Sprintf("after %d refusals elsewhere, %s", req.Refusals, verb)
+	}
 	return fmt.Sprintf("%s %d for %.40q", verb, req.Cost, req.Key)
 }
 

@@ -183,6 +183,9 @@ func (s *Store) decide(req *sluice.Request, d *sluice.Decision) error {
 	if e.standing != nil && e.standing.expires <= now {
 		sh.stand(e, nil, 0)
 	}
+	if e.standing == nil && algorithm.Reports(req) {
+		e.standing = new(standing) // which counts them, and so is written
+	}
 	written, life := false, time.Duration(0)
 	st, amended := e.standing, false
 	if st == nil {

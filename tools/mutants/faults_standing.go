@@ -23,8 +23,38 @@ var standingFaults = []fault{
 	{
 		name: "a penalty begins a refusal late",
 		file: "algorithm/standing.go", by: standing,
-		old: "before+1 < p.After",
-		new: "before < p.After",
+		old: "before+refusals < p.After",
+		new: "before+refusals <= p.After",
+	},
+	{
+		name: "refusals elsewhere count as one",
+		file: "algorithm/standing.go", by: standing,
+		old: "s.refusals.take(&s.rule, now, refusals)",
+		new: "s.refusals.take(&s.rule, now, 1)",
+	},
+	{
+		name: "refusals elsewhere of a key that is barred begin a block anew",
+		file: "algorithm/standing.go", by: standing,
+		old: "Reports(req) && !barred {",
+		new: "Reports(req) && (!barred || s.block.Penalty) {",
+	},
+	{
+		name: "refusals elsewhere of a key without a standing are lost",
+		file: "store/memstore/memstore.go", by: standing,
+		old: "if e.standing == nil && algorithm.Reports(req) {",
+		new: "if e.standing == nil && algorithm.Reports(req) && req.Cost > 1 {",
+	},
+	{
+		name: "refusals elsewhere count as one",
+		file: "store/redisstore/scripts/standing.lua", by: redisStanding,
+		old: "take(l, now, refusals)",
+		new: "take(l, now, 1)",
+	},
+	{
+		name: "refusals elsewhere of a key that is barred begin a block anew",
+		file: "store/redisstore/scripts/check.lua", by: redisStanding,
+		old: "if policy.after > 0 and not barred then",
+		new: "if policy.after > 0 then",
 	},
 	{
 		name: "the third block lasts no longer than the second",

@@ -6,7 +6,7 @@ const conformance = "-rapid.checks=100 -rapid.seed=1 -rapid.shrinktime=1ns -rapi
 
 // standings are the promises about blocks, penalties, overrides and resets.
 const standings = "^TestConformance$/" +
-	"^(penalty|slow|crowded_refusals|not_counted|barred|unbar|standing|override|reset|stale|list)"
+	"^(penalty|slow|crowded_refusals|not_counted|refusals_elsewhere|barred|unbar|standing|override|reset|stale|list)"
 
 // The suites that notice faults.
 var (

@@ -16,7 +16,7 @@ type question struct {
 	found     []holding      // for each limit, before the request takes anything
 	rewritten bool           // some of it must be written whatever the answer is
 	standing  standing       // as a look at its block finds it
-	replaced  bool           // it must be written whatever the answer is
+	replaced  bool           // it must be written whatever the answer is; also where refusals were reported
 }
 
 func (m *Model) ask(req sluice.Request) *question {
@@ -25,6 +25,11 @@ func (m *Model) ask(req sluice.Request) *question {
 	q.limits = q.standing.policy(req).Limits
 	if _, q.replaced = q.standing.barredAt(req.At); q.replaced {
 		q.standing, _ = q.standing.at(req.At)
+	}
+	if p := req.Policy.Penalty; p != nil {
+		for n := int64(0); n < req.Refusals && n < p.After && !q.barred(); n++ { // by the last of these a block begins
+			q.standing, q.replaced = q.standing.refused(*p, req.At), true
+		}
 	}
 	q.found = make([]holding, len(q.limits))
 	r := m.records[IDOf(req)]
