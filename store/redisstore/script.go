@@ -168,6 +168,7 @@ func arguments(groups []group) (keys, args []string) {
 const (
 	peek      = 1
 	uncounted = 2
+	reporting = 4 // refusals elsewhere, whose number follows
 )
 
 func packChecks(policy int, entries []*entry) string {
@@ -181,8 +182,14 @@ func packChecks(policy int, entries []*entry) string {
 		if e.req.Uncounted {
 			how |= uncounted
 		}
+		if e.req.Refusals > 0 {
+			how |= reporting
+		}
 		b = binary.BigEndian.AppendUint32(b, uint32(e.req.Cost))
 		b = append(b, how)
+		if e.req.Refusals > 0 {
+			b = binary.BigEndian.AppendUint32(b, uint32(e.req.Refusals))
+		}
 	}
 	return string(b)
 }

@@ -4,7 +4,8 @@
 -- KEYS[2i]       its standing
 -- ARGV[1]        an instant in microseconds since the epoch, only from tests; empty: the server's clock
 -- ARGV[1+i]      what is asked of key i, in order: >I2, the number of its policy, then for each check >I4B, the cost and 1
---                for a peek, which takes nothing, plus 2 where a refusal does not count towards the penalty
+--                for a peek, which takes nothing, plus 2 where a refusal does not count towards the penalty, plus 4 where
+--                >I4 follows: how many refusals elsewhere count before it
 -- ARGV[1+#KEYS/2+n] policy number n: >I7I4, the instant from which on it decides nothing any more, and the refusals that
 --                begin a penalty; unless these are 0, >I5I5I5, within how many ms, and how many ms the first and the
 --                longest block last; then for each limit its head, >Bc0BI5I4 (length and name, kind, period in ms, count),
@@ -73,8 +74,24 @@ local function try(policy, value, record, asked, now)
   end
   local changed = read(limits, value, now)
   local replies, longest
-  for pos = 3, #asked, 5 do
-    local cost, how = struct.unpack('>I4B', asked, pos)
+  local pos, number = 3, 0
+  while pos <= #asked do
+    local cost, how
+    cost, how, pos = struct.unpack('>I4B', asked, pos)
+    if how >= 4 then
+      local refusals
+      refusals, pos = struct.unpack('>I4', asked, pos)
+      how = how - 4
+      if policy.after > 0 and not barred then
+        if not standing then
+          open, strike, close = standings()
+          standing = open('', now)
+        end
+        strike(standing, policy, now, refusals)
+        barred = standing.ends and standing.ends > now
+        standing.free = number
+      end
+    end
     local reply, charged, allowed
     reply, charged, longest, allowed = ask(limits, now, cost, barred or how % 2 == 1)
     replies = replies and replies .. reply or reply
@@ -84,10 +101,11 @@ local function try(policy, value, record, asked, now)
         open, strike, close = standings()
         standing = open('', now)
       end
-      strike(standing, policy, now)
+      strike(standing, policy, now, 1)
       barred = standing.ends and standing.ends > now
-      standing.free = (pos - 3) / 5
+      standing.free = number
     end
+    number = number + 1
   end
   if standing then
     standing.block = barred

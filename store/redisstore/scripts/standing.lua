@@ -43,8 +43,8 @@ local function standings()
     return s
   end
 
-  -- strike counts a refusal under a penalty, and begins a block where that makes them enough.
-  local function strike(s, penalty, now)
+  -- strike counts refusals under a penalty, and begins a block where that makes them enough.
+  local function strike(s, penalty, now, refusals)
     local l = {
       head = struct.pack('>BI5I4', REFUSALS, penalty.within / 1000, penalty.after),
       kind = SLIDING_WINDOW, period = penalty.within, count = penalty.after, capacity = penalty.after, prev = 0,
@@ -54,7 +54,7 @@ local function standings()
       carry(l, s.refusals, now)
     end
     advance(l, now)
-    take(l, now, 1)
+    take(l, now, refusals)
     s.refusals, s.changed = l, true
     if l.used >= penalty.after then
       if s.past > 0 and now >= s.fades then
