@@ -176,6 +176,7 @@ func (sc *lendingScene) ask(b *borrower, keep bool, want int64, lost bool) {
 		keep = false // it has ended spending
 	}
 	a := lease.Ask{Policy: sc.policy, Key: lentKey, Held: held, Spent: b.spent, Keep: keep && held.Units > 0, Want: want, At: sc.now}
+	before := sc.peek(lentKey, 1, sc.now).Limits()
 	is := sc.lender.Lend(sc.ctx, []lease.Ask{a})[0]
 	if is.Err != nil {
 		sc.fatalf("at %d: lend %+v: %v", sc.now, a, is.Err)
@@ -202,7 +203,10 @@ func (sc *lendingScene) ask(b *borrower, keep bool, want int64, lost bool) {
 		for _, l := range sc.out {
 			total += l.Units
 		}
-		for _, l := range sc.policy.Limits {
+		for i, l := range sc.policy.Limits {
+			if ends := sc.now + ticks(before[i].ResetAfter); l.Algorithm() == sluice.FixedWindow && ends > sc.now {
+				sc.mustBe(is.Loan.End < ends, "it ends before its window")
+			}
 			sc.mustBe(is.Loan.Units == kept || total*100 <= l.Capacity()*int64(sc.policy.Lease.Share), "no more is out than the share")
 		}
 	}

@@ -30,6 +30,7 @@ type holding struct {
 	from    instant // when demand began to be counted
 	granted int64   // what left was then
 	idle    int     // looks since the last demand
+	asked   instant // when the last ask was made
 	closing bool    // the next ask gives all back and wants nothing
 	retired bool    // the table has given it up
 }
@@ -119,6 +120,7 @@ func (h *holding) ask(now instant) (a Ask, ok bool) {
 	if h.retired {
 		return a, false
 	}
+	h.asked = now
 	a = Ask{Policy: h.policy, Key: h.key, Held: h.held, Before: sluice.Tick(h.before.Load())}
 	t := h.terms.Load()
 	left := h.left.Load()
@@ -222,7 +224,9 @@ func (h *holding) look(now instant) (back, idle bool) {
 	if t == nil {
 		return true, false // it was ended
 	}
-	h.closing = h.closing || now >= t.renew+(t.until-t.renew)/4 // whoever had spent since would have asked
+	if now >= t.renew+(t.until-t.renew)/4 && h.asked < t.renew { // whoever had spent since would have asked
+		h.closing = true
+	}
 	return h.closing, false
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -28,6 +29,8 @@ type pool struct {
 	fails   error // of the next asks
 	loses   bool  // carries the next asks out, and says nothing
 	takes   time.Duration
+	more    int64 // lends so many more than are wanted
+	broken  bool  // fails each ask
 	granted []span
 }
 
@@ -37,6 +40,7 @@ type span struct{ from, until time.Time }
 func newPool(units int64) *pool { return &pool{left: units, out: make(map[sluice.Tick]int64)} }
 
 func (p *pool) Check(_ context.Context, req sluice.Request) (sluice.Decision, error) {
+	runtime.Gosched() // as whoever waits for an answer
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.checks++
@@ -78,8 +82,11 @@ func (p *pool) Lend(_ context.Context, asks []lease.Ask) []lease.Answer {
 	answers := make([]lease.Answer, len(asks))
 	for i, a := range asks {
 		p.asks = append(p.asks, a)
-		if answers[i].Err = p.fails; p.fails == nil {
+		if answers[i].Err = p.fails; p.fails == nil && !p.broken {
 			answers[i] = p.lend(a, sent)
+		}
+		if p.broken {
+			answers[i] = lease.Answer{Err: sluice.ErrNotSent}
 		}
 		if p.loses {
 			answers[i] = lease.Answer{Err: sluice.ErrUncertain}
@@ -106,6 +113,9 @@ func (p *pool) lend(a lease.Ask, sent time.Time) (is lease.Answer) {
 		}
 	}
 	more := min(a.Want, p.left)
+	if more > 0 {
+		more = min(a.Want+p.more, p.left)
+	}
 	if p.stands {
 		more = 0
 	}
@@ -240,34 +250,34 @@ func TestSteadyDemand(t *testing.T) {
 	})
 }
 
-// TestNothingIsSpentTooLate answers slowly: a loan counts from before it was asked for.
+// TestNothingIsSpentTooLate lends slowly, much, and once: the time of a loan counts from before it was asked for.
 func TestNothingIsSpentTooLate(t *testing.T) {
 	t.Parallel()
 	for _, takes := range []time.Duration{0, 300 * time.Millisecond, 900 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPool(1_000_000)
-			p.takes = takes
+			p.takes, p.more = takes, 100_000
 			l, _, stop := running(t, p)
 			defer stop()
 			leased := 0
-			for range 50_000 {
+			for range 5000 {
 				d := check(t, l)
 				p.mu.Lock()
-				ok := false
-				for _, g := range p.granted[max(0, len(p.granted)-3):] {
-					ok = ok || !time.Now().Before(g.from) && time.Now().Before(g.until)
+				var lent span
+				if len(p.granted) > 0 {
+					p.broken, lent = true, p.granted[0]
 				}
 				p.mu.Unlock()
 				if d.Source == sluice.SourceLease {
 					leased++
-					if !ok {
-						t.Fatalf("a unit was spent at %s, when nothing was lent: %v", time.Now(), p.granted)
+					if time.Now().Before(lent.from) || !time.Now().Before(lent.until) {
+						t.Fatalf("a unit was spent at %s, and lent from %s until %s", time.Now(), lent.from, lent.until)
 					}
 				}
-				time.Sleep(100 * time.Microsecond)
+				time.Sleep(time.Millisecond)
 			}
-			if leased < 50 {
-				t.Errorf("only %d were decided by lease", leased)
+			if want := int((policy.Lease.TTL - takes) / time.Millisecond * 9 / 10); leased < want {
+				t.Errorf("only %d were decided by lease, want %d", leased, want)
 			}
 		})
 	}
@@ -490,7 +500,7 @@ func TestWhatIsNotLent(t *testing.T) {
 func TestCheckAll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := newPool(1_000_000)
+		p := newPool(1 << 40)
 		l, _, stop := running(t, p)
 		defer stop()
 		warm(t, l)
@@ -555,7 +565,7 @@ func TestConcurrently(t *testing.T) {
 	const units, callers = 300_000, 8
 	p := newPool(units)
 	l, _, stop := running(t, p)
-	var admitted [callers]int64
+	var admitted, leased [callers]int64
 	var group sync.WaitGroup
 	for c := range callers {
 		group.Go(func() {
@@ -568,6 +578,9 @@ func TestConcurrently(t *testing.T) {
 				if d.Allowed {
 					admitted[c]++
 				}
+				if d.Source == sluice.SourceLease {
+					leased[c]++
+				}
 				if i%10_000 == 0 {
 					_ = l.Reset(context.Background(), "k")
 				}
@@ -576,9 +589,12 @@ func TestConcurrently(t *testing.T) {
 	}
 	group.Wait()
 	stop()
-	total := int64(0)
-	for _, n := range admitted {
-		total += n
+	total, byLease := int64(0), int64(0)
+	for c := range callers {
+		total, byLease = total+admitted[c], byLease+leased[c]
+	}
+	if byLease < units/10 {
+		t.Errorf("%d of %d were admitted by lease: this shows nothing", byLease, total)
 	}
 	if total > units || total < units/2 {
 		t.Errorf("%d of %d units were admitted", total, units)

@@ -25,6 +25,8 @@ var (
 	redisKeys     = suite{dir: "store/redisstore", run: "^Test(ClientOption$|Keys$)"}
 	redisOwn      = suite{dir: "store/redisstore", run: "^Test(Flushed|KeyWithout|Foreign|Errors|Refusals|Nothing|OneClock|Faded)"}
 	redisLedger   = suite{dir: "store/redisstore", run: "^TestLedger(|VersionsBeforeTheClock)$"}
+	lending       = suite{dir: "store/redisstore", run: "^TestConformance$/^lending$", flags: "-rapid.checks=25"}
+	leases        = suite{dir: "store/lease"}
 	combined      = suite{dir: "store/redisstore", run: "^Test(EveryCharge|NothingUnsent|OrderOfOneKey)"}
 	memoryLedger  = suite{dir: "store/ledger"}
 	fleet         = suite{dir: "control", run: "^Test[^E]"} // not EachTickOnce, which takes seconds
