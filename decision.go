@@ -95,6 +95,7 @@ type Decision struct {
 type more struct {
 	outcomes [MaxLimits - inlineOutcomes]outcome
 	block    Block
+	left     time.Duration // that the block had when it was joined
 	barred   bool
 }
 
@@ -157,10 +158,68 @@ func (d *Decision) Bar(b Block, left time.Duration) {
 	if d.more != nil {
 		m = *d.more // copies of the decision may have it too
 	}
-	m.block, m.barred = b, true
+	m.block, m.left, m.barred = b, left, true
 	d.more = &m
 	d.Allowed, d.Remaining = false, 0
 	d.RetryAfter, d.ResetAfter = max(d.RetryAfter, left), max(d.ResetAfter, left)
+}
+
+// Aged returns a decision that a store has made as it reads when so much time has passed and nobody else has asked: each
+// RetryAfter and ResetAfter is that much less. Remaining stays, and is no more than what remains by then. It is for stores
+// that remember refusals; of a refusal whose RetryAfter has passed it says nothing. It allocates only where a decision has
+// more than three limits, or a block that has ended.
+func (d Decision) Aged(passed time.Duration) Decision {
+	passed = passed.Truncate(time.Microsecond)
+	d.RetryAfter, d.ResetAfter = less(d.RetryAfter, passed), less(d.ResetAfter, passed)
+	for i := range min(int(d.count), inlineOutcomes) {
+		d.outcomes[i].age(passed)
+	}
+	unbar := d.more != nil && d.more.barred && d.more.left <= passed
+	if d.count <= inlineOutcomes && !unbar {
+		return d
+	}
+	m := *d.more
+	for i := range m.outcomes {
+		m.outcomes[i].age(passed)
+	}
+	if unbar {
+		m.block, m.barred = Block{}, false
+	}
+	d.more = &m
+	return d
+}
+
+func (o *outcome) age(passed time.Duration) {
+	o.retryAfter, o.resetAfter = less(o.retryAfter, passed), less(o.resetAfter, passed)
+}
+
+// less takes off a duration the time that has passed.
+func less(d, passed time.Duration) time.Duration {
+	if d == Never {
+		return Never
+	}
+	return max(0, d-passed)
+}
+
+// Costlier returns a refusal as that of a greater cost: retry says of each limit, and of what it said, when that cost
+// would fit, 0 where it may fit now. It is for stores that remember refusals.
+func (d Decision) Costlier(cost int64, retry func(l Limit, o Outcome) time.Duration) Decision {
+	d.Cost = cost
+	if d.count > inlineOutcomes {
+		m := *d.more
+		d.more = &m
+	}
+	for i := range int(d.count) {
+		o := d.outcome(i)
+		o.retryAfter = max(o.retryAfter, retry(d.policy.Limits[i], Outcome{o.retryAfter == 0, o.remaining, o.retryAfter, o.resetAfter}))
+		d.RetryAfter = max(d.RetryAfter, o.retryAfter)
+		if i < inlineOutcomes {
+			d.outcomes[i] = o
+		} else {
+			d.more.outcomes[i-inlineOutcomes] = o
+		}
+	}
+	return d
 }
 
 // Blocked returns the block that bars the key, and whether there is one. It is a reason of its own: the limits may have
