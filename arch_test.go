@@ -82,8 +82,8 @@ var rooms = []room{
 	{
 		dir: "server",
 		rooms: []string{
-			".", "control", "engine", "policy", "policy/filesource", "server/httpapi", "server/telemetry", "store/ledger",
-			"store/memstore", "store/redisstore",
+			".", "control", "engine", "policy", "policy/filesource", "server/httpapi", "server/telemetry", "store/denycache",
+			"store/ledger", "store/memstore", "store/redisstore",
 		},
 		modules: []string{"github.com/redis/rueidis"},
 		outside: []string{"net", "net/http", "os", "syscall"},

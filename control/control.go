@@ -68,10 +68,18 @@ type Control struct {
 	looking chan struct{} // holds an item of whoever takes up a view
 	view    atomic.Pointer[view]
 	before  atomic.Int64 // the instant of the store's clock until which the view holds; 0 where none is known
+	holding atomic.Pointer[holding]
+	asked   time.Time // when the ledger was last asked; for who holds looking
 	clock   clock
 	wake    chan struct{}           // has an item where something may have changed
 	waiting atomic.Pointer[waiting] // a file that is yet to be applied; nil where none is
 	brought atomic.Pointer[File]    // the last one of this process; nil before there was any
+}
+
+// holding is until when a view holds, by the store's clock and by that of this process.
+type holding struct {
+	before sluice.Tick
+	until  time.Time
 }
 
 // waiting is a file that is to be applied once the ledger can be reached.

@@ -14,6 +14,14 @@ import (
 // where none is known, because the ledger cannot be reached: then what is known must do.
 func (c *Control) Before() sluice.Tick { return sluice.Tick(c.before.Load()) }
 
+// Holds reports whether an instant is that of [Control.Before] and has not come yet, by the monotonic clock of this process:
+// the view was seen to be right by an answer of the ledger that was asked for less than a second ago. It is for who decides
+// without the store.
+func (c *Control) Holds(before sluice.Tick) bool {
+	h := c.holding.Load()
+	return h != nil && h.before == before && time.Now().Before(h.until)
+}
+
 // Refresh looks at the ledger now, and swaps the snapshot where it has changed. It is for checks that came too late for
 // [Control.Before]: it takes 100 ms at most, and of many at once one looks for all.
 func (c *Control) Refresh(ctx context.Context) error {
@@ -75,6 +83,7 @@ func hasWaited(begun time.Time, most time.Duration) bool {
 }
 
 func (c *Control) follow(ctx context.Context) error {
+	c.asked = time.Now()
 	version, now, err := c.ledger.Version(ctx)
 	if err != nil {
 		return err
@@ -96,11 +105,14 @@ func (c *Control) holds(v *view, now sluice.Tick) {
 	if end := v.snapshot.NextEnd(); !end.IsZero() {
 		until = min(until, end.UnixMicro())
 	}
+	lasts := time.Duration(until-int64(now)) * time.Microsecond
+	c.holding.Store(&holding{before: sluice.Tick(until), until: c.asked.Add(lasts)}) // the ledger's instant is no earlier
 	c.before.Store(until)
 }
 
 // take makes the view what the ledger contains. The caller holds looking.
 func (c *Control) take(ctx context.Context) error {
+	c.asked = time.Now()
 	contents, err := c.ledger.Load(ctx)
 	if err != nil {
 		return err
@@ -161,6 +173,7 @@ func (c *Control) restore(ctx context.Context, held *view) error {
 	if err != nil {
 		return err
 	}
+	c.asked = time.Now()
 	contents, err := c.ledger.Load(ctx)
 	if err != nil {
 		return err

@@ -80,3 +80,48 @@ func TestALookThatHangsHoldsNoCheck(t *testing.T) {
 		}
 	})
 }
+
+// TestHolds: a view holds for a second from when the ledger was asked, by this process's own clock and however long the
+// answer takes, and only the latest does.
+func TestHolds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := &tardy{Ledger: ledger.NewMemory(nil)}
+		s := startOne(t, l)
+		if s.Holds(0) || !s.Holds(s.Before()) {
+			t.Errorf("Holds(0) %t, Holds(Before) %t, want only the latter", s.Holds(0), s.Holds(s.Before()))
+		}
+		l.delay = 90 * time.Millisecond
+		time.Sleep(2 * time.Second)
+		old := s.Before()
+		if s.Holds(old) {
+			t.Error("two seconds later the view holds as before")
+		}
+		if err := s.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if s.Holds(old) || !s.Holds(s.Before()) {
+			t.Errorf("looked at anew: Holds of the old %t, of the new %t, want only the latter", s.Holds(old), s.Holds(s.Before()))
+		}
+		time.Sleep(time.Second - l.delay - time.Nanosecond)
+		if !s.Holds(s.Before()) {
+			t.Error("a moment before a second has passed since the ledger was asked the view holds no longer")
+		}
+		time.Sleep(time.Nanosecond)
+		if s.Holds(s.Before()) {
+			t.Error("a second after the ledger was asked the view still holds")
+		}
+	})
+}
+
+// tardy is a ledger whose answers take time after they were made.
+type tardy struct {
+	ledger.Ledger
+	delay time.Duration
+}
+
+func (l *tardy) Version(ctx context.Context) (ledger.Version, sluice.Tick, error) {
+	version, now, err := l.Ledger.Version(ctx)
+	time.Sleep(l.delay)
+	return version, now, err
+}

@@ -95,13 +95,15 @@ func (e *Engine) CheckInline(ctx context.Context, q Inline) (Answer, error) {
 		e.observe(ctx, Observation{Outcome: Failed, Peek: q.Peek, Elapsed: elapsed, Err: err})
 		return Answer{}, err
 	}
-	e.observe(ctx, Observation{Outcome: outcomeOf(d.Allowed, false), Peek: q.Peek, Elapsed: elapsed})
+	e.observe(ctx, Observation{Outcome: outcomeOf(d.Allowed, false), Source: d.Source, Peek: q.Peek, Elapsed: elapsed})
 	return Answer{Decision: d, Key: q.Key}, nil
 }
 
 // answer makes of what the store said what the policy says to that.
 func (e *Engine) answer(ctx context.Context, p *policy.Policy, q Query, r sluice.Result, elapsed time.Duration) (Answer, error) {
-	e.health.note(ctx, r.Err)
+	if r.Err != nil || r.Decision.Source == sluice.SourceStore { // what was decided without it says nothing of it
+		e.health.note(ctx, r.Err)
+	}
 	if r.Err != nil && q.Peek {
 		e.observe(ctx, Observation{Policy: p.Name, Outcome: Failed, Peek: true, Elapsed: elapsed, Err: r.Err})
 		return Answer{}, r.Err
@@ -114,7 +116,7 @@ func (e *Engine) answer(ctx context.Context, p *policy.Policy, q Query, r sluice
 		a.Allowed, a.ShadowDenied = true, true
 	}
 	e.observe(ctx, Observation{
-		Policy: p.Name, Outcome: outcomeOf(a.Allowed, a.ShadowDenied), Peek: q.Peek, Elapsed: elapsed, Err: r.Err,
+		Policy: p.Name, Outcome: outcomeOf(a.Allowed, a.ShadowDenied), Source: a.Source, Peek: q.Peek, Elapsed: elapsed, Err: r.Err,
 	})
 	return a, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -155,13 +156,50 @@ func TestObserver(t *testing.T) {
 			{Outcome: engine.Denied, Elapsed: time.Second},
 			{Policy: "api", Outcome: engine.Allowed, Elapsed: time.Minute},
 			{Policy: "api", Outcome: engine.Denied, Elapsed: time.Minute},
-			{Policy: "api", Outcome: engine.Allowed, Err: gone},
-			{Policy: "closed", Outcome: engine.Denied, Err: gone},
+			{Policy: "api", Outcome: engine.Allowed, Source: sluice.SourceErrorPolicy, Err: gone},
+			{Policy: "closed", Outcome: engine.Denied, Source: sluice.SourceErrorPolicy, Err: gone},
 			{Policy: "closed", Outcome: engine.Failed, Peek: true, Err: gone},
 			{Outcome: engine.Failed, Err: gone},
 		}
 		if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b error) bool { return a == b })); diff != "" {
 			t.Errorf("observed, -want +got:\n%s", diff)
+		}
+	})
+}
+
+// fromMemory is a store that decides without asking anybody.
+type fromMemory struct{ sluice.Store }
+
+func (s fromMemory) Check(ctx context.Context, req sluice.Request) (sluice.Decision, error) {
+	d, err := s.Store.Check(ctx, req)
+	d.Source = sluice.SourceDenyCache
+	return d, err
+}
+
+// TestWhatIsDecidedWithoutTheStore says nothing of whether that answers, and the observer is told who has decided.
+func TestWhatIsDecidedWithoutTheStore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var got []sluice.Source
+		cfg := engine.Config{Observer: func(_ context.Context, o engine.Observation) { got = append(got, o.Source) }}
+		store := &switchable{Store: fromMemory{newStore(t)}}
+		e := newEngine(t, store, cfg, configured("api", sluice.PerDay(1)))
+		check := func() {
+			if _, err := e.Check(t.Context(), engine.Query{Policy: "api", Key: "k", Cost: 1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		check()
+		store.err = errors.New("redis: gone")
+		check()
+		store.err = nil
+		time.Sleep(time.Minute)
+		check()
+		if e.StoreFailure() == nil {
+			t.Error("after a decision from memory the store counts as answering again")
+		}
+		if want := []sluice.Source{sluice.SourceDenyCache, sluice.SourceErrorPolicy, sluice.SourceDenyCache}; !slices.Equal(got, want) {
+			t.Errorf("observed the sources %v, want %v", got, want)
 		}
 	})
 }

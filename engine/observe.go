@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/sluice-project/sluice"
 )
 
 // Outcome says how a check or peek ended.
@@ -35,12 +37,14 @@ func (o Outcome) String() string {
 	return fmt.Sprintf("Outcome(%d)", uint8(o))
 }
 
-// Observation is what an observer is told of one check or peek that went to the store. It names no key.
+// Observation is what an observer is told of one check or peek. It names no key.
 type Observation struct {
 	// Policy is the name of the policy; empty for the caller's own limits.
 	Policy string
 	// Outcome says how it ended.
 	Outcome Outcome
+	// Source says who decided; [sluice.SourceStore] where Outcome is Failed.
+	Source sluice.Source
 	// Peek says that nothing was asked to be taken.
 	Peek bool
 	// Elapsed is what the store took; for one of several, what it took for them all.

@@ -83,7 +83,8 @@ func New(config Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{config: config, logger: config.Logger, started: settings, telemetry: telemetry.New(config.Version)}
-	if s.store, err = openStore(settings, s.logger, s.telemetry); err != nil {
+	holds := func(before sluice.Tick) bool { return s.control.Holds(before) }
+	if s.store, err = openStore(settings, s.logger, s.telemetry, holds); err != nil {
 		return nil, err
 	}
 	entries, outlasting := s.store.ledger()

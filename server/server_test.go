@@ -126,7 +126,7 @@ func TestServesExample(t *testing.T) {
 		t.Errorf("authorize login is answered %d, want 200", status)
 	}
 	_, metrics := r.ask("GET", "/metrics", "")
-	for _, want := range []string{`sluice_decisions_total{outcome="allowed",policy="api"} 1`, "sluice_keys 2", "sluice_build_info{"} {
+	for _, want := range []string{`sluice_decisions_total{outcome="allowed",policy="api",source="store"} 1`, "sluice_keys 2", "sluice_build_info{"} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("the metrics lack %s", want)
 		}

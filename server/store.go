@@ -3,11 +3,13 @@ package server
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/sluice-project/sluice"
 	"github.com/sluice-project/sluice/policy/filesource"
 	"github.com/sluice-project/sluice/server/telemetry"
+	"github.com/sluice-project/sluice/store/denycache"
 	"github.com/sluice-project/sluice/store/ledger"
 	"github.com/sluice-project/sluice/store/memstore"
 	"github.com/sluice-project/sluice/store/redisstore"
@@ -27,7 +29,10 @@ type backend interface {
 
 // openStore returns the store of the configuration. It waits for nothing: a store that cannot be reached answers errors
 // until it can.
-func openStore(settings *filesource.File, logger *slog.Logger, t *telemetry.Telemetry) (backend, error) {
+// Holds is what the deny cache around a Redis is told by, see [denycache.Config].
+func openStore(
+	settings *filesource.File, logger *slog.Logger, t *telemetry.Telemetry, holds func(before sluice.Tick) bool,
+) (backend, error) {
 	if settings.Store == "memory" {
 		store, err := memstore.New(memstore.Config{MaxKeys: settings.StoreMaxKeys})
 		if err != nil {
@@ -37,7 +42,49 @@ func openStore(settings *filesource.File, logger *slog.Logger, t *telemetry.Tele
 		return memory{store, ledger.NewMemory(nil)}, nil
 	}
 	config := redisstore.Config{Timeout: settings.StoreTimeout, Prefix: settings.KeyPrefix, HashKeys: settings.HashKeys}
-	return newRedis(settings.Store, config, logger)
+	store, err := newRedis(settings.Store, config, logger)
+	if err != nil {
+		return nil, err
+	}
+	cache, err := denycache.New(store, denycache.Config{Holds: holds})
+	if err != nil {
+		return nil, err
+	}
+	t.Refused(func() int64 { return cache.Stats().Entries }, func() int64 { return cache.Stats().Evicted })
+	return remembering{store, cache}, nil
+}
+
+// remembering is a backend whose refusals are remembered for the policies that say so.
+type remembering struct {
+	backend
+	cache *denycache.Store
+}
+
+// Check implements [sluice.Store].
+func (r remembering) Check(ctx context.Context, req sluice.Request) (sluice.Decision, error) {
+	return r.cache.Check(ctx, req)
+}
+
+// CheckAll implements [sluice.Store].
+func (r remembering) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Result {
+	return r.cache.CheckAll(ctx, reqs)
+}
+
+// Reset implements [sluice.Store].
+func (r remembering) Reset(ctx context.Context, policy *sluice.Policy, key string) error {
+	return r.cache.Reset(ctx, policy, key)
+}
+
+// Amend implements [sluice.Store].
+func (r remembering) Amend(ctx context.Context, a sluice.Amendment) (sluice.Standing, error) {
+	return r.cache.Amend(ctx, a)
+}
+
+func (r remembering) run(ctx context.Context) {
+	var group sync.WaitGroup
+	defer group.Wait()
+	group.Go(func() { _ = r.cache.Run(ctx) }) // it ends with ctx
+	r.backend.run(ctx)
 }
 
 // memory is the embedded store.

@@ -36,9 +36,10 @@ func New(version string) *Telemetry {
 		registry: prometheus.NewRegistry(),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_decisions_total",
-			Help: "Checks by policy and outcome: allowed, denied, shadow_denied (would be denied, but for shadow: true), " +
-				"failed (the store's error was the answer). Limits that callers bring along are the policy " + InlineLabel + ".",
-		}, []string{"policy", "outcome"}),
+			Help: "Checks by policy, outcome and source. Outcomes: allowed, denied, shadow_denied (would be denied, but for shadow: true), " +
+				"failed (the store's error was the answer). Sources: store, and who decided in its place: lease, deny-cache, fallback, " +
+				"error-policy. Limits that callers bring along are the policy " + InlineLabel + ".",
+		}, []string{"policy", "outcome", "source"}),
 		store: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "sluice_store_duration_seconds",
 			Help:    "How long the store took for a check or a look at a key; for one of several in a call, how long it took for them all.",
@@ -83,7 +84,9 @@ func (t *Telemetry) Handler() http.Handler {
 
 // Observe counts one check or peek; it is the engine's observer.
 func (t *Telemetry) Observe(_ context.Context, o engine.Observation) {
-	t.store.Observe(o.Elapsed.Seconds())
+	if o.Err != nil || o.Source == sluice.SourceStore {
+		t.store.Observe(o.Elapsed.Seconds())
+	}
 	switch {
 	case errors.Is(o.Err, sluice.ErrUncertain):
 		t.errors.WithLabelValues(chargedMaybe).Inc()
@@ -97,7 +100,7 @@ func (t *Telemetry) Observe(_ context.Context, o engine.Observation) {
 	if policy == "" {
 		policy = InlineLabel
 	}
-	t.decisions.WithLabelValues(policy, o.Outcome.String()).Inc()
+	t.decisions.WithLabelValues(policy, o.Outcome.String(), o.Source.String()).Inc()
 }
 
 // Loaded counts a configuration file that was read; err is why it was refused.
@@ -120,6 +123,21 @@ func (t *Telemetry) Keys(held, evicted func() int64) {
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "sluice_keys_evicted_total",
 			Help: "Keys that the embedded store dropped for lack of room although they were not used up: their limits began anew.",
+		}, func() float64 { return float64(evicted()) }),
+	)
+}
+
+// Refused measures a cache of refusals: how many keys it remembers, and how many refusals it forgot for lack of room while
+// they still held. It is called once; both functions are called at each look at the metrics.
+func (t *Telemetry) Refused(held, evicted func() int64) {
+	t.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_deny_cache_keys",
+			Help: "Keys that the deny cache of this server remembers to be refused.",
+		}, func() float64 { return float64(held()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "sluice_deny_cache_evicted_total",
+			Help: "Refusals that the deny cache forgot for lack of room while they still held: Redis was asked again.",
 		}, func() float64 { return float64(evicted()) }),
 	)
 }

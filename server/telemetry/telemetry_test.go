@@ -34,7 +34,8 @@ func TestObserve(t *testing.T) {
 		{Policy: "api", Outcome: engine.Allowed, Elapsed: time.Millisecond},
 		{Policy: "api", Outcome: engine.Denied},
 		{Policy: "api", Outcome: engine.Denied, Peek: true},
-		{Policy: "login", Outcome: engine.Allowed, Err: fmt.Errorf("redis: %w", sluice.ErrUncertain)},
+		{Policy: "api", Outcome: engine.Denied, Source: sluice.SourceDenyCache},
+		{Policy: "login", Outcome: engine.Allowed, Source: sluice.SourceErrorPolicy, Err: fmt.Errorf("redis: %w", sluice.ErrUncertain)},
 		{Outcome: engine.Failed, Err: errors.New("redis: gone")},
 	} {
 		m.Observe(t.Context(), o)
@@ -43,12 +44,13 @@ func TestObserve(t *testing.T) {
 	m.Loaded(errors.New("a fault"))
 	m.Loaded(errors.New("a fault"))
 	m.Keys(func() int64 { return 7 }, func() int64 { return 2 })
+	m.Refused(func() int64 { return 3 }, func() int64 { return 4 })
 
 	for _, want := range []string{
-		`sluice_decisions_total{outcome="allowed",policy="api"} 2`,
-		`sluice_decisions_total{outcome="denied",policy="api"} 1`,
-		`sluice_decisions_total{outcome="allowed",policy="login"} 1`,
-		`sluice_decisions_total{outcome="failed",policy="~inline"} 1`,
+		`sluice_decisions_total{outcome="allowed",policy="api",source="store"} 2`,
+		`sluice_decisions_total{outcome="denied",policy="api",source="store"} 1`,
+		`sluice_decisions_total{outcome="allowed",policy="login",source="error-policy"} 1`,
+		`sluice_decisions_total{outcome="failed",policy="~inline",source="store"} 1`,
 		`sluice_store_errors_total{charged="maybe"} 1`,
 		`sluice_store_errors_total{charged="no"} 1`,
 		`sluice_store_duration_seconds_count 6`,
@@ -56,6 +58,9 @@ func TestObserve(t *testing.T) {
 		`sluice_config_loads_total{result="refused"} 2`,
 		`sluice_keys 7`,
 		`sluice_keys_evicted_total 2`,
+		`sluice_decisions_total{outcome="denied",policy="api",source="deny-cache"} 1`,
+		`sluice_deny_cache_keys 3`,
+		`sluice_deny_cache_evicted_total 4`,
 	} {
 		if got := series(m, want); len(got) != 1 {
 			name, _, _ := strings.Cut(want, "{")
