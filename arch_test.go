@@ -82,7 +82,7 @@ var rooms = []room{
 	{
 		dir: "server",
 		rooms: []string{
-			".", "control", "engine", "policy", "policy/filesource", "server/httpapi", "server/telemetry", "store/denycache",
+			".", "control", "engine", "policy", "policy/filesource", "server/httpapi", "server/telemetry", "store/denycache", "store/lease",
 			"store/ledger", "store/memstore", "store/redisstore",
 		},
 		modules: []string{"github.com/redis/rueidis"},

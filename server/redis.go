@@ -15,6 +15,7 @@ import (
 
 	"github.com/redis/rueidis"
 	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/store/lease"
 	"github.com/sluice-project/sluice/store/ledger"
 	"github.com/sluice-project/sluice/store/redisstore"
 )
@@ -190,6 +191,19 @@ func (r *redis) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Re
 		results[i].Err = err
 	}
 	return results
+}
+
+// Lend implements [lease.Lender].
+func (r *redis) Lend(ctx context.Context, asks []lease.Ask) []lease.Answer {
+	if c := r.reached.Load(); c != nil {
+		return c.Store.Lend(ctx, asks)
+	}
+	answers := make([]lease.Answer, len(asks))
+	err := r.notConnected()
+	for i := range answers {
+		answers[i].Err = err
+	}
+	return answers
 }
 
 // Reset implements [sluice.Store].

@@ -10,6 +10,7 @@ import (
 	"github.com/sluice-project/sluice/policy/filesource"
 	"github.com/sluice-project/sluice/server/telemetry"
 	"github.com/sluice-project/sluice/store/denycache"
+	"github.com/sluice-project/sluice/store/lease"
 	"github.com/sluice-project/sluice/store/ledger"
 	"github.com/sluice-project/sluice/store/memstore"
 	"github.com/sluice-project/sluice/store/redisstore"
@@ -28,8 +29,7 @@ type backend interface {
 }
 
 // openStore returns the store of the configuration. It waits for nothing: a store that cannot be reached answers errors
-// until it can.
-// Holds is what the deny cache around a Redis is told by, see [denycache.Config].
+// until it can. Holds is what the deny cache around a Redis is told by, see [denycache.Config].
 func openStore(
 	settings *filesource.File, logger *slog.Logger, t *telemetry.Telemetry, holds func(before sluice.Tick) bool,
 ) (backend, error) {
@@ -46,45 +46,46 @@ func openStore(
 	if err != nil {
 		return nil, err
 	}
-	cache, err := denycache.New(store, denycache.Config{Holds: holds})
+	return newFront(store, t, holds)
+}
+
+// front is a Redis and what stands before it: a server answers by units that it has taken ahead and by refusals that it
+// remembers, for the policies that say so.
+type front struct {
+	sluice.Store // the deny cache around the leases around the Redis
+	redis        *redis
+	cache        *denycache.Store
+	leases       *lease.Store
+}
+
+func newFront(store *redis, t *telemetry.Telemetry, holds func(before sluice.Tick) bool) (*front, error) {
+	leases, err := lease.New(store, lease.Config{})
 	if err != nil {
 		return nil, err
 	}
+	cache, err := denycache.New(leases, denycache.Config{Holds: holds})
+	if err != nil {
+		return nil, err
+	}
+	t.Leased(func() int64 { return leases.Stats().Keys }, func() int64 { return leases.Stats().Asks })
 	t.Refused(func() int64 { return cache.Stats().Entries }, func() int64 { return cache.Stats().Evicted })
-	return remembering{store, cache}, nil
+	return &front{Store: cache, redis: store, cache: cache, leases: leases}, nil
 }
 
-// remembering is a backend whose refusals are remembered for the policies that say so.
-type remembering struct {
-	backend
-	cache *denycache.Store
-}
+func (f *front) ledger() (ledger.Ledger, bool) { return f.redis.ledger() }
 
-// Check implements [sluice.Store].
-func (r remembering) Check(ctx context.Context, req sluice.Request) (sluice.Decision, error) {
-	return r.cache.Check(ctx, req)
-}
+func (f *front) wait(ctx context.Context, most time.Duration) { f.redis.wait(ctx, most) }
 
-// CheckAll implements [sluice.Store].
-func (r remembering) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Result {
-	return r.cache.CheckAll(ctx, reqs)
-}
-
-// Reset implements [sluice.Store].
-func (r remembering) Reset(ctx context.Context, policy *sluice.Policy, key string) error {
-	return r.cache.Reset(ctx, policy, key)
-}
-
-// Amend implements [sluice.Store].
-func (r remembering) Amend(ctx context.Context, a sluice.Amendment) (sluice.Standing, error) {
-	return r.cache.Amend(ctx, a)
-}
-
-func (r remembering) run(ctx context.Context) {
-	var group sync.WaitGroup
-	defer group.Wait()
-	group.Go(func() { _ = r.cache.Run(ctx) }) // it ends with ctx
-	r.backend.run(ctx)
+// run ends the connection to Redis last: what is held then is given back.
+func (f *front) run(ctx context.Context) {
+	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
+	var front, behind sync.WaitGroup
+	behind.Go(func() { f.redis.run(connected) })
+	front.Go(func() { _ = f.cache.Run(ctx) }) // they end with ctx
+	front.Go(func() { _ = f.leases.Run(ctx) })
+	front.Wait()
+	disconnect()
+	behind.Wait()
 }
 
 // memory is the embedded store.

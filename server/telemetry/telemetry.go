@@ -127,6 +127,20 @@ func (t *Telemetry) Keys(held, evicted func() int64) {
 	)
 }
 
+// Leased has the metrics say of how many keys this server holds units, and how often it has asked Redis for some.
+func (t *Telemetry) Leased(held, asks func() int64) {
+	t.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_lease_keys",
+			Help: "Keys of which this server holds units that it may spend without asking Redis.",
+		}, func() float64 { return float64(held()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "sluice_lease_asks_total",
+			Help: "Times this server has asked Redis for units of a key or has given some back; many share a call.",
+		}, func() float64 { return float64(asks()) }),
+	)
+}
+
 // Refused measures a cache of refusals: how many keys it remembers, and how many refusals it forgot for lack of room while
 // they still held. It is called once; both functions are called at each look at the metrics.
 func (t *Telemetry) Refused(held, evicted func() int64) {
