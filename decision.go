@@ -234,10 +234,14 @@ func (d Decision) Blocked() (b Block, barred bool) {
 // Limits returns what each limit of the policy said, in the policy's order. It is empty where the source is
 // [SourceErrorPolicy]. It allocates.
 func (d Decision) Limits() []LimitDecision {
-	all := make([]LimitDecision, d.count)
-	for i := range all {
+	return d.AppendLimits(make([]LimitDecision, 0, d.count))
+}
+
+// AppendLimits appends [Decision.Limits] to a list, and allocates only where that has no room.
+func (d *Decision) AppendLimits(all []LimitDecision) []LimitDecision {
+	for i := range int(d.count) {
 		o := d.outcome(i)
-		all[i] = LimitDecision{d.policy.Limits[i], Outcome{o.retryAfter == 0, o.remaining, o.retryAfter, o.resetAfter}}
+		all = append(all, LimitDecision{d.policy.Limits[i], Outcome{o.retryAfter == 0, o.remaining, o.retryAfter, o.resetAfter}})
 	}
 	return all
 }

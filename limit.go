@@ -126,7 +126,7 @@ func (l Limit) Name() string {
 	if n, ok := periodNames[l.period]; ok {
 		return n
 	}
-	return periodText(l.period)
+	return string(appendPeriod(nil, l.period))
 }
 
 // Count returns the units per period.
@@ -199,20 +199,25 @@ func (l Limit) Validate() error {
 }
 
 // String returns the limit in the text form that [ParseLimit] reads, such as "10/s burst 20". The name is no part of it.
-func (l Limit) String() string {
+func (l Limit) String() string { return string(l.AppendTo(make([]byte, 0, 64))) }
+
+// AppendTo appends [Limit.String], for callers who write it often: it allocates only where there is no room.
+func (l Limit) AppendTo(b []byte) []byte {
+	b = append(strconv.AppendInt(b, l.count, 10), '/')
 	if c, ok := l.Calendar(); ok {
-		return strconv.FormatInt(l.count, 10) + "/" + c.Unit.String() + " " + c.text()
+		b = append(append(b, c.Unit.String()...), ' ')
+		return append(b, c.text()...)
 	}
-	s := strconv.FormatInt(l.count, 10) + "/" + periodText(l.period)
+	b = appendPeriod(b, l.period)
 	switch {
 	case l.algorithm == TokenBucket:
-		s += " burst " + strconv.FormatInt(l.burst, 10)
+		b = strconv.AppendInt(append(b, " burst "...), l.burst, 10)
 	case l.aligned:
-		s += " " + l.algorithm.String() + " aligned"
+		b = append(append(append(b, ' '), l.algorithm.String()...), " aligned"...)
 	case l.algorithm != SlidingWindow:
-		s += " " + l.algorithm.String()
+		b = append(append(b, ' '), l.algorithm.String()...)
 	}
-	return s
+	return b
 }
 
 // MarshalText returns [Limit.String], or the error of [Limit.Validate].

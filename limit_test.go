@@ -3,6 +3,7 @@ package sluice_test
 import (
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -256,6 +257,34 @@ func TestParseLimitInvertsString(t *testing.T) {
 			t.Fatalf("ParseLimit(%q) = %#v, %v, want %#v", l, got, err, l)
 		}
 	})
+}
+
+// What is written for each check can be written without an allocation.
+func TestAppend(t *testing.T) {
+	for _, l := range []sluice.Limit{
+		sluice.PerMinute(100), sluice.PerSecond(4_000_000_000).WithBurst(4_000_000_001), sluice.Per(5, 90*time.Second).WithAlgorithm(sluice.SlidingCounter),
+		sluice.PerDay(1000).WithAlgorithm(sluice.FixedWindow).WithAligned(),
+	} {
+		room := make([]byte, 0, 100)
+		if got := string(l.AppendTo(append(room, "limit: "...))); got != "limit: "+l.String() {
+			t.Errorf("AppendTo = %q, want the text %q behind what was there", got, l)
+		}
+		if n := testing.AllocsPerRun(100, func() { _ = l.AppendTo(room) }); n != 0 {
+			t.Errorf("AppendTo of %s allocates %v times, want none where there is room", l, n)
+		}
+	}
+	p := sluice.Policy{Limits: []sluice.Limit{sluice.PerSecond(1), sluice.PerDay(2), sluice.PerHour(3)}}
+	d := sluice.NewDecision(sluice.Request{Policy: &p, Cost: 1})
+	for i := range p.Limits {
+		d.Add(sluice.Outcome{Allowed: true, Remaining: int64(i), ResetAfter: time.Second})
+	}
+	room := make([]sluice.LimitDecision, 0, 4)
+	if got := d.AppendLimits(append(room, sluice.LimitDecision{})); len(got) != 4 || !slices.Equal(got[1:], d.Limits()) {
+		t.Errorf("AppendLimits = %v, want %v behind what was there", got, d.Limits())
+	}
+	if n := testing.AllocsPerRun(100, func() { _ = d.AppendLimits(room) }); n != 0 {
+		t.Errorf("AppendLimits allocates %v times, want none where there is room", n)
+	}
 }
 
 // TestParseLimitKeepsNoText reads limits from long texts, as a caller can send them, and keeps the limits.

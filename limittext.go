@@ -226,17 +226,18 @@ func parseAlgorithm(s string) (Algorithm, bool) {
 	return 0, false
 }
 
-// periodText prints a period in the largest unit that divides it; weeks only when it is exactly one.
-func periodText(p time.Duration) string {
-	for _, u := range units {
+// appendPeriod prints a period in the largest unit that divides it; weeks only when it is exactly one.
+func appendPeriod(b []byte, p time.Duration) []byte {
+	for i := range units {
+		u := &units[i]
 		switch {
 		case p == u.period:
-			return u.alone
+			return append(b, u.alone...)
 		case u.period != 7*day && p > 0 && p%u.period == 0:
-			return strconv.FormatInt(int64(p/u.period), 10) + u.spellings[0]
+			return append(strconv.AppendInt(b, int64(p/u.period), 10), u.spellings[0]...)
 		}
 	}
-	return p.String() // not legal, but printed in messages
+	return append(b, p.String()...) // not legal, but printed in messages
 }
 
 // quoteShort quotes what a caller sent, cut where it is long, so that messages stay short.
