@@ -1,9 +1,12 @@
 package httpapi
 
 import (
+	"encoding/base64"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/sluice-project/sluice"
 	"github.com/sluice-project/sluice/engine"
 )
@@ -76,6 +79,73 @@ func NewDecision(a engine.Answer, namespace string) Decision {
 		}
 	}
 	return d
+}
+
+// write appends the JSON of [NewDecision] to the answer, byte for byte, without making the one for the other: it is
+// what nearly all calls are answered.
+func (s *scratch) write(a *engine.Answer) {
+	b := strconv.AppendBool(append(s.out, `{"allowed":`...), a.Allowed)
+	b = appendText(append(b, `,"policy":`...), a.Policy)
+	if utf8.ValidString(a.Key) {
+		b = appendText(append(b, `,"key":`...), a.Key)
+	} else {
+		b = base64.StdEncoding.AppendEncode(append(b, `,"key_base64":"`...), []byte(a.Key))
+		b = append(b, '"')
+	}
+	b = strconv.AppendInt(append(b, `,"cost":`...), a.Cost, 10)
+	b = strconv.AppendInt(append(b, `,"remaining":`...), a.Remaining, 10)
+	if a.RetryAfter != sluice.Never {
+		b = strconv.AppendInt(append(b, `,"retry_after_ms":`...), milliseconds(a.RetryAfter), 10)
+	} else {
+		b = append(b, `,"retry_after_ms":null`...)
+	}
+	b = strconv.AppendInt(append(b, `,"reset_after_ms":`...), milliseconds(a.ResetAfter), 10)
+	s.limits = a.AppendLimits(s.limits[:0])
+	b = appendLimits(b, s.limits)
+	b = appendText(append(b, `,"source":`...), a.Source.String())
+	if block, barred := a.Blocked(); barred {
+		b = instant(block.Until).AppendFormat(append(b, `,"blocked":{"until":"`...), time.RFC3339Nano)
+		b = append(appendText(append(b, `","reason":`...), block.Reason), '}')
+	}
+	if a.ShadowDenied {
+		b = append(b, `,"shadow_denied":true`...)
+	}
+	s.out = append(b, '}')
+}
+
+// appendLimits appends what the limits said, and which of them refused.
+func appendLimits(b []byte, limits []sluice.LimitDecision) []byte {
+	b = append(b, `,"limits":[`...)
+	for i := range limits {
+		l := &limits[i]
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendText(append(b, `{"name":`...), l.Limit.Name())
+		b = l.Limit.AppendTo(append(b, `,"limit":"`...)) // it has nothing that JSON would escape
+		b = strconv.AppendInt(append(b, `","remaining":`...), l.Remaining, 10)
+		b = strconv.AppendInt(append(b, `,"reset_after_ms":`...), milliseconds(l.ResetAfter), 10)
+		b = append(b, '}')
+	}
+	b = append(b, `],"denied_by":[`...)
+	denied := false
+	for i := range limits {
+		if limits[i].Allowed {
+			continue
+		}
+		if denied {
+			b = append(b, ',')
+		}
+		b, denied = appendText(b, limits[i].Limit.Name()), true
+	}
+	return append(b, ']')
+}
+
+// appendText appends a text as JSON. What is no UTF-8, as the reason of a block can be that others have written, is
+// replaced.
+func appendText(b []byte, text string) []byte {
+	b, _ = jsontext.AppendQuote(b, text)
+	return b
 }
 
 func newBlocked(b sluice.Block) *Blocked { return &Blocked{instant(b.Until), b.Reason} }

@@ -82,10 +82,7 @@ func parseBar(body []byte) (sluice.Bar, error) {
 		if name != "reason" {
 			return span.field(p, name)
 		}
-		reason, err := p.text()
-		if err == nil {
-			bar.Reason = *reason
-		}
+		bar.Reason, err = p.text()
 		return true, err
 	})
 	if err == nil && !span.said() {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -21,24 +22,32 @@ const (
 
 // readBody returns the body of a request that is to be JSON.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	var body bytes.Buffer
+	err := readInto(&body, w, r)
+	return body.Bytes(), err
+}
+
+// readInto reads the body of a request that is to be JSON.
+func readInto(body *bytes.Buffer, w http.ResponseWriter, r *http.Request) error {
 	if err := wantJSON(r); err != nil {
-		return nil, err
+		return err
 	}
-	var (
-		body []byte
-		err  error
-		long *http.MaxBytesError
-	)
-	if r.ContentLength <= maxBody {
-		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	}
+	var err error
 	switch {
-	case r.ContentLength > maxBody, errors.As(err, &long):
-		return nil, newProblem(bodyTooLarge, "the body has more than %d bytes; send checks in several calls, and policies one by one", maxBody)
-	case err != nil:
-		return nil, newProblem(malformedBody, "the body could not be read: %s", err)
+	case r.ContentLength > maxBody:
+		err = new(http.MaxBytesError)
+	case r.ContentLength < 0:
+		_, err = body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
+	default: // net/http ends the body where its length says
+		_, err = body.ReadFrom(r.Body)
 	}
-	return body, nil
+	if err == nil {
+		return nil
+	}
+	if long := (*http.MaxBytesError)(nil); errors.As(err, &long) {
+		return newProblem(bodyTooLarge, "the body has more than %d bytes; send checks in several calls, and policies one by one", maxBody)
+	}
+	return newProblem(malformedBody, "the body could not be read: %s", err)
 }
 
 // wantJSON refuses a body that says it is something else. One that says nothing is let pass, and so is what curl says
@@ -46,6 +55,9 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 // without asking them first.
 func wantJSON(r *http.Request) error {
 	text := r.Header.Get("Content-Type")
+	if text == "application/json" { // as nearly all say
+		return nil
+	}
 	media, _, err := mime.ParseMediaType(text)
 	switch {
 	case err == nil && media == "application/json":
@@ -71,11 +83,13 @@ func wantNoBody(r *http.Request) error {
 
 // checkBody is what a check says, as far as it was said.
 type checkBody struct {
-	policy    *string
-	namespace *string
+	policy    string
+	namespace string
 	limits    []sluice.Limit // nil where there are none; empty where they are an empty list
-	key       *string        // any bytes
+	key       string         // any bytes
 	cost      int64          // 1 unless said
+
+	hasPolicy, hasNamespace bool
 }
 
 const (
@@ -86,6 +100,7 @@ const (
 // parseCheck reads the body of a check.
 func parseCheck(body []byte) (checkBody, error) {
 	p := newBodyParser(body, checkExample)
+	defer p.giveBack()
 	c, err := p.check()
 	if err != nil {
 		return checkBody{}, err
@@ -93,17 +108,18 @@ func parseCheck(body []byte) (checkBody, error) {
 	return c, p.end()
 }
 
-// parseChecks reads the body of several checks, none of which brings limits of its own.
-func parseChecks(body []byte) (checks []checkBody, err error) {
+// parseChecks reads the body of several checks, none of which brings limits of its own, and appends them.
+func parseChecks(checks []checkBody, body []byte) ([]checkBody, error) {
 	p := newBodyParser(body, checksExample)
-	found := false
-	err = p.object("checks", func(name string) (known bool, err error) {
+	defer p.giveBack()
+	found, before := false, len(checks)
+	err := p.object("checks", func(name string) (known bool, err error) {
 		if name != "checks" {
 			return false, nil
 		}
 		found = true
 		return true, p.list(func() error {
-			if len(checks) == maxChecks {
+			if len(checks)-before == maxChecks {
 				return newFault(invalidValue, "checks", "there are more than %d; send the others in another call", maxChecks)
 			}
 			c, err := p.check()
@@ -117,10 +133,10 @@ func parseChecks(body []byte) (checks []checkBody, err error) {
 	if err == nil && !found {
 		err = p.faultIn("checks", "it is missing; send "+checksExample)
 	}
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = p.end()
 	}
-	return checks, p.end()
+	return checks, err
 }
 
 const checkFields = "policy, namespace, limits, key, key_base64 and cost"
@@ -131,9 +147,11 @@ func (p *bodyParser) check() (checkBody, error) {
 	err := p.object(checkFields, func(name string) (known bool, err error) {
 		switch name {
 		case "policy":
-			c.policy, err = p.text()
+			c.policy, err = p.policyName()
+			c.hasPolicy = true
 		case "namespace":
 			c.namespace, err = p.text()
+			c.hasNamespace = true
 		case "limits":
 			c.limits, err = p.limitList()
 		case "key":
@@ -151,11 +169,11 @@ func (p *bodyParser) check() (checkBody, error) {
 	})
 	switch {
 	case err != nil:
-	case c.policy == nil && c.limits == nil:
+	case !c.hasPolicy && c.limits == nil:
 		err = p.faultIn("policy", `it is missing; name a policy, or give limits of your own, as in "limits":["5/15m"]`)
-	case c.policy != nil && c.limits != nil:
+	case c.hasPolicy && c.limits != nil:
 		err = p.faultIn("limits", "they cannot be given beside a policy, which has its own: leave out one of the two")
-	case c.policy != nil && c.namespace != nil:
+	case c.hasPolicy && c.hasNamespace:
 		err = p.faultIn("namespace", "it goes with limits of your own, not with a policy: leave it out")
 	case keys == 0:
 		err = p.faultIn("key", "it is missing; say who is limited, as in \"key\":\"alice\", or in key_base64 where that is no UTF-8")
@@ -185,16 +203,16 @@ func (p *bodyParser) limitList() ([]sluice.Limit, error) {
 	return limits, err
 }
 
-func (p *bodyParser) base64() (*string, error) {
+func (p *bodyParser) base64() (string, error) {
 	text, err := p.text()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	key, err := decodeBase64(*text)
+	key, err := decodeBase64(text)
 	if err != nil {
-		return nil, p.fault(invalidValue, "it is not Base64: %s", err)
+		return "", p.fault(invalidValue, "it is not Base64: %s", err)
 	}
-	return &key, nil
+	return key, nil
 }
 
 func (p *bodyParser) limit() (sluice.Limit, error) {
@@ -202,7 +220,7 @@ func (p *bodyParser) limit() (sluice.Limit, error) {
 	if err != nil {
 		return sluice.Limit{}, err
 	}
-	l, err := sluice.ParseLimit(*text)
+	l, err := sluice.ParseLimit(text)
 	if invalid := (*sluice.InvalidError)(nil); errors.As(err, &invalid) {
 		return l, p.fault(invalidValue, "%s", invalid.Problem)
 	}

@@ -11,22 +11,24 @@ const DefaultNamespace = "default"
 
 // check answers POST /v1/check.
 func (a *API) check(w http.ResponseWriter, r *http.Request, on target) error {
-	body, err := readBody(w, r)
-	if err != nil {
+	s := newScratch()
+	defer s.giveBack()
+	if err := readInto(&s.in, w, r); err != nil {
 		return err
 	}
-	c, err := parseCheck(body)
+	c, err := parseCheck(s.in.Bytes())
 	if err != nil {
 		return err
 	}
 	if c.limits != nil {
 		return a.checkInline(w, r, on, c)
 	}
-	answer, err := a.engine.Check(r.Context(), engine.Query{Policy: *c.policy, Key: *c.key, Cost: c.cost})
+	answer, err := a.engine.Check(r.Context(), engine.Query{Policy: c.policy, Key: c.key, Cost: c.cost})
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, "application/json", NewDecision(answer, ""))
+	s.write(&answer)
+	s.answer(w)
 	return nil
 }
 
@@ -42,10 +44,10 @@ func (a *API) checkInline(w http.ResponseWriter, r *http.Request, on target, c c
 		}
 	}
 	namespace := DefaultNamespace
-	if c.namespace != nil {
-		namespace = *c.namespace
+	if c.hasNamespace {
+		namespace = c.namespace
 	}
-	answer, err := a.engine.CheckInline(r.Context(), engine.Inline{Namespace: namespace, Limits: c.limits, Key: *c.key, Cost: c.cost})
+	answer, err := a.engine.CheckInline(r.Context(), engine.Inline{Namespace: namespace, Limits: c.limits, Key: c.key, Cost: c.cost})
 	if err != nil {
 		return err
 	}
@@ -55,30 +57,32 @@ func (a *API) checkInline(w http.ResponseWriter, r *http.Request, on target, c c
 
 // checks answers POST /v1/checks. A body that cannot be read is an error as a whole; a check that is not legal is one
 // by itself.
-func (a *API) checks(w http.ResponseWriter, r *http.Request, _ target) error {
-	body, err := readBody(w, r)
-	if err != nil {
+func (a *API) checks(w http.ResponseWriter, r *http.Request, _ target) (err error) {
+	s := newScratch()
+	defer s.giveBack()
+	if err := readInto(&s.in, w, r); err != nil {
 		return err
 	}
-	checks, err := parseChecks(body)
-	if err != nil {
+	if s.checks, err = parseChecks(s.checks, s.in.Bytes()); err != nil {
 		return err
 	}
-	queries := make([]engine.Query, len(checks))
-	for i, c := range checks {
-		queries[i] = engine.Query{Policy: *c.policy, Key: *c.key, Cost: c.cost}
+	for i := range s.checks {
+		c := &s.checks[i]
+		s.queries = append(s.queries, engine.Query{Policy: c.policy, Key: c.key, Cost: c.cost})
 	}
-	type failure struct {
-		Error *Problem `json:"error"`
-	}
-	decisions := make([]any, len(checks))
-	for i, result := range a.engine.CheckAll(r.Context(), queries) {
-		if result.Err != nil {
-			decisions[i] = failure{problemOf(result.Err)}
+	s.out = append(s.out, `{"decisions":[`...)
+	results := a.engine.CheckAll(r.Context(), s.queries)
+	for i := range results {
+		if i > 0 {
+			s.out = append(s.out, ',')
+		}
+		if err := results[i].Err; err != nil {
+			s.out = append(append(append(s.out, `{"error":`...), jsonOf(problemOf(err))...), '}')
 		} else {
-			decisions[i] = NewDecision(result.Answer, "")
+			s.write(&results[i].Answer)
 		}
 	}
-	writeJSON(w, http.StatusOK, "application/json", map[string]any{"decisions": decisions})
+	s.out = append(s.out, `]}`...)
+	s.answer(w)
 	return nil
 }

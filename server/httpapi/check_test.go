@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -9,11 +10,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/sluice-project/sluice"
 	"github.com/sluice-project/sluice/server/httpapi"
+	"github.com/sluice-project/sluice/store/memstore"
 )
 
 const apiConfig = `
@@ -301,6 +305,114 @@ func TestChecks(t *testing.T) {
 	if got := d.send("POST", "/v1/checks", `{"checks":[]}`).Body.String(); got != `{"decisions":[]}`+"\n" {
 		t.Errorf("no checks are answered %s, want no decisions", got)
 	}
+}
+
+// counting counts how a store is asked.
+type counting struct {
+	sluice.Store
+	single  atomic.Int64
+	batches atomic.Int64
+	largest atomic.Int64
+}
+
+func (c *counting) Check(ctx context.Context, req sluice.Request) (sluice.Decision, error) {
+	c.single.Add(1)
+	return c.Store.Check(ctx, req)
+}
+
+func (c *counting) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Result {
+	c.batches.Add(1)
+	c.largest.Store(max(c.largest.Load(), int64(len(reqs))))
+	return c.Store.CheckAll(ctx, reqs)
+}
+
+// However many checks a call brings, it asks the store once.
+func TestChecksAskTheStoreOnce(t *testing.T) {
+	t.Parallel()
+	embedded, err := memstore.New(memstore.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{1, 2, 1000} {
+		store := &counting{Store: embedded}
+		w := openTo(t, store, apiConfig).send("POST", "/v1/checks", checksBody("api", n))
+		if got := strings.Count(w.Body.String(), `"allowed":true`); w.Code != 200 || got != n {
+			t.Fatalf("%d checks are answered %d, %d of them allowed", n, w.Code, got)
+		}
+		if store.batches.Load() != 1 || store.largest.Load() != int64(n) || store.single.Load() != 0 {
+			t.Errorf("%d checks in a call ask the store %d times for up to %d, and %d times for one, want once for all",
+				n, store.batches.Load(), store.largest.Load(), store.single.Load())
+		}
+	}
+}
+
+// Long answers say how long they are, as short ones do over a connection, so that none is sent in chunks.
+func TestLongAnswersHaveALength(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(open(t, apiConfig).handler)
+	defer server.Close()
+	for _, n := range []int{1, 100} {
+		response, err := server.Client().Post(server.URL+"/v1/checks", "application/json", strings.NewReader(checksBody("api", n)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		if err != nil || int64(len(body)) != response.ContentLength || !json.Valid(body) {
+			t.Errorf("the answer to %d checks has %d bytes of JSON (%v) and says that it has %d", n, len(body), err, response.ContentLength)
+		}
+	}
+}
+
+// A check costs its caller's key, and what net/http makes of a request: the memory that it is read and answered in is
+// used again. The race detector has one of four pieces thrown away, so that the bounds are not tight.
+func TestCheckMakesNoGarbage(t *testing.T) {
+	c := newCall(open(t, apiConfig).handler, "/v1/check", `{"policy":"api","key":"alice"}`)
+	if n := testing.AllocsPerRun(500, func() { c.send() }); n > 8 {
+		t.Errorf("a check makes %v allocations, want 1", n)
+	}
+	many := newCall(open(t, apiConfig).handler, "/v1/checks", checksBody("api", 1000))
+	many.send()
+	if n := testing.AllocsPerRun(20, func() { many.send() }); n > 1200 {
+		t.Errorf("1000 checks make %v allocations, want one for each key and a few", n)
+	}
+}
+
+// Calls that follow each other in the same memory, or go on at the same time, have nothing of each other.
+func TestCallsShareNothing(t *testing.T) {
+	t.Parallel()
+	d := open(t, apiConfig)
+	calls := []struct{ target, body string }{
+		{"/v1/check", `{"policy":"once","key":"a-long-key-of-the-first-call","cost":0}`},
+		{"/v1/check", `{"policy":"api","key":"b","cost":0}`},
+		{"/v1/check", `{"policy":"api","key":"c","cost":21}`},
+		{"/v1/check", `{"key":"d"}`},
+		{"/v1/check", `{"policy":"once"}`},
+		{"/v1/check", `{"key":"e","cost":0,"limits":["1/s"]}`},
+		{"/v1/check", `{"policy":"once","key":"f`},
+		{"/v1/check", ``},
+		{"/v1/checks", `{"checks":[{"policy":"api","key":"g","cost":0},{"policy":"once","key":"h","cost":0}]}`},
+		{"/v1/checks", `{"checks":[{"policy":"api","key":"i","cost":0},{"policy":"api"}]}`},
+		{"/v1/checks", `{"checks":[]}`},
+		{"/v1/checks", `{"checks":[{"policy":"onse","key":"j"}]}`},
+	}
+	answers := make([]string, len(calls))
+	for i, c := range calls {
+		answers[i] = d.send("POST", c.target, c.body).Body.String()
+	}
+	var group sync.WaitGroup
+	for caller := range 8 {
+		group.Go(func() {
+			for n := range 300 {
+				i := (n*7 + caller) % len(calls)
+				if got := d.send("POST", calls[i].target, calls[i].body).Body.String(); got != answers[i] {
+					t.Errorf("%s %s is answered %s\nand in between others %s", calls[i].target, calls[i].body, answers[i], got)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
 }
 
 func TestChecksMistakes(t *testing.T) {

@@ -24,7 +24,7 @@ var everything = httpapi.Address{Checks: true, Admin: true, Loopback: true}
 
 // door is an API as it is served at one address.
 type door struct {
-	t       *testing.T
+	t       testing.TB
 	api     *httpapi.API
 	engine  *engine.Engine
 	control *control.Control
@@ -33,7 +33,7 @@ type door struct {
 }
 
 // open returns a door to an empty embedded store with the policies of a configuration.
-func open(t *testing.T, config string) door {
+func open(t testing.TB, config string) door {
 	t.Helper()
 	store, err := memstore.New(memstore.Config{})
 	if err != nil {
@@ -42,7 +42,7 @@ func open(t *testing.T, config string) door {
 	return openTo(t, store, config)
 }
 
-func openTo(t *testing.T, store sluice.Store, config string) door {
+func openTo(t testing.TB, store sluice.Store, config string) door {
 	t.Helper()
 	file, err := filesource.Parse("test.yaml", []byte(config))
 	if err != nil {

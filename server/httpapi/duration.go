@@ -52,7 +52,7 @@ func (p *bodyParser) instant() (sluice.Tick, error) {
 	if err != nil {
 		return 0, err
 	}
-	at, err := policy.ParseUntil(*text)
+	at, err := policy.ParseUntil(text)
 	if invalid := (*sluice.InvalidError)(nil); errors.As(err, &invalid) {
 		return 0, p.fault(invalidValue, "%s", invalid.Problem)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -15,11 +16,32 @@ import (
 // a call's fields do.
 type bodyParser struct {
 	tokens  *jsontext.Decoder
+	body    bytes.Buffer
 	example string // what the body could be, for the message about one that is empty
+	policy  string // the name that was read last: in a batch, and from call to call, it is mostly the same
 }
 
+// mostName is more than the length of every legal name of a policy.
+const mostName = 64
+
+// bodyParsers are those that nobody uses, with the memory that their decoders have come to.
+var bodyParsers = sync.Pool{New: func() any { return &bodyParser{tokens: new(jsontext.Decoder)} }}
+
+// newBodyParser returns a parser of a body, which it overwrites. Whoever has a parser for each check gives it back.
 func newBodyParser(body []byte, example string) *bodyParser {
-	return &bodyParser{jsontext.NewDecoder(bytes.NewBuffer(body)), example}
+	p := bodyParsers.Get().(*bodyParser)
+	p.body, p.example = *bytes.NewBuffer(body), example
+	p.tokens.Reset(&p.body)
+	return p
+}
+
+// giveBack is called last: nothing that the parser has read is in its memory any more.
+func (p *bodyParser) giveBack() {
+	p.body = bytes.Buffer{}
+	if len(p.policy) > mostName {
+		p.policy = ""
+	}
+	bodyParsers.Put(p)
 }
 
 // object reads an object. Field is called after each name and reads its value; it returns false for a name that it does
@@ -33,8 +55,7 @@ func (p *bodyParser) object(fields string, field func(name string) (known bool, 
 		if err != nil {
 			return err
 		}
-		name := token.String()
-		known, err := field(name)
+		known, err := field(fieldOf(token))
 		if err != nil {
 			return err
 		}
@@ -60,13 +81,39 @@ func (p *bodyParser) list(element func() error) error {
 	return err
 }
 
-func (p *bodyParser) text() (*string, error) {
+// fieldOf returns the name of a field: of a check, without making another text of it each time.
+func fieldOf(name jsontext.Token) string {
+	switch name.String() {
+	case "policy":
+		return "policy"
+	case "key":
+		return "key"
+	case "cost":
+		return "cost"
+	case "checks":
+		return "checks"
+	}
+	return name.String()
+}
+
+func (p *bodyParser) text() (string, error) {
 	token, err := p.token('"', "a text")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	text := token.String()
-	return &text, nil
+	return token.String(), nil
+}
+
+// policyName reads a text that is most likely the same as the last time.
+func (p *bodyParser) policyName() (string, error) {
+	token, err := p.token('"', "a text")
+	if err != nil {
+		return "", err
+	}
+	if token.String() != p.policy {
+		p.policy = token.String()
+	}
+	return p.policy, nil
 }
 
 // integer reads a number that is written as a whole one: not 1.0 and not 1e3, which are the same in JSON, but are not

@@ -160,11 +160,16 @@ func (p *Problem) write(w http.ResponseWriter) {
 
 // writeJSON sends a value, which must have a JSON form, as the whole response.
 func writeJSON(w http.ResponseWriter, status int, contentType string, v any) {
-	body, err := json.Marshal(v, jsontext.AllowInvalidUTF8(true), json.Deterministic(true))
-	if err != nil { // the values are this package's own, and all of them have a JSON form
-		panic(err)
-	}
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // a caller that has gone needs no answer
+	_, _ = w.Write(append(jsonOf(v), '\n')) // a caller that has gone needs no answer
+}
+
+// jsonOf returns the JSON form of a value of this package, which has one.
+func jsonOf(v any) []byte {
+	text, err := json.Marshal(v, jsontext.AllowInvalidUTF8(true), json.Deterministic(true))
+	if err != nil {
+		panic(err)
+	}
+	return text
 }
