@@ -8,8 +8,11 @@ package telemetry
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -28,6 +31,16 @@ type Telemetry struct {
 	store     prometheus.Histogram
 	errors    *prometheus.CounterVec
 	loads     *prometheus.CounterVec
+
+	mu     sync.Mutex                                     // guards that series is replaced
+	series atomic.Pointer[map[outcome]prometheus.Counter] // of decisions, those that there are
+}
+
+// outcome is the labels of decisions.
+type outcome struct {
+	policy  string
+	outcome engine.Outcome
+	source  sluice.Source
 }
 
 // New returns telemetry in which nothing has happened yet. The version is that of the binary.
@@ -54,6 +67,7 @@ func New(version string) *Telemetry {
 			Help: "Times the configuration file was read, at the start, when it changed or on SIGHUP, by result: applied or refused.",
 		}, []string{"result"}),
 	}
+	t.series.Store(&map[outcome]prometheus.Counter{})
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "sluice_build_info",
 		Help:        "Always 1; the labels say which binary this is.",
@@ -100,7 +114,21 @@ func (t *Telemetry) Observe(_ context.Context, o engine.Observation) {
 	if policy == "" {
 		policy = InlineLabel
 	}
-	t.decisions.WithLabelValues(policy, o.Outcome.String(), o.Source.String()).Inc()
+	t.counter(outcome{policy, o.Outcome, o.Source}).Inc()
+}
+
+// counter returns the series of an outcome. There are few, and each check counts, so they are found without a lock and
+// without the labels' names; the first time makes it, because a series of what never happens would be there for nothing.
+func (t *Telemetry) counter(of outcome) prometheus.Counter {
+	if c, there := (*t.series.Load())[of]; there {
+		return c
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	more := maps.Clone(*t.series.Load())
+	more[of] = t.decisions.WithLabelValues(of.policy, of.outcome.String(), of.source.String())
+	t.series.Store(&more)
+	return more[of]
 }
 
 // Loaded counts a configuration file that was read; err is why it was refused.

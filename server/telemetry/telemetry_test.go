@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -70,6 +71,40 @@ func TestObserve(t *testing.T) {
 	if got := series(m, "sluice_build_info"); len(got) != 1 || !strings.Contains(got[0], `version="v1.2.3"`) {
 		t.Errorf("build info = %q, want version v1.2.3", got)
 	}
+}
+
+// However many count at once, each is counted, and an outcome that never was has no series.
+func TestObserveAtOnce(t *testing.T) {
+	t.Parallel()
+	m := telemetry.New("")
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for i := range 1000 {
+				m.Observe(t.Context(), engine.Observation{Policy: fmt.Sprintf("p%d", i%10), Outcome: engine.Outcome(i % 2)})
+			}
+		})
+	}
+	group.Wait()
+	got := series(m, "sluice_decisions_total")
+	if len(got) != 10 {
+		t.Errorf("ten policies with one outcome each have %d series: %q", len(got), got)
+	}
+	for _, line := range got {
+		if !strings.HasSuffix(line, " 800") {
+			t.Errorf("the series %s, want 800: one of ten of 8000 checks", line)
+		}
+	}
+}
+
+func BenchmarkObserve(b *testing.B) {
+	m := telemetry.New("")
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			m.Observe(b.Context(), engine.Observation{Policy: "api", Outcome: engine.Allowed, Elapsed: 50 * time.Microsecond})
+		}
+	})
 }
 
 // All limits that callers bring along are one series, in whatever namespaces.
