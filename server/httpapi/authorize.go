@@ -68,6 +68,9 @@ func refusalOf(answer engine.Answer) *Problem {
 // denyStatus returns the status that a refusal is to have: 429, or what deny_status asks for. The other parameters are
 // those of the request that is asked about, where a proxy has appended its path.
 func denyStatus(u *url.URL) (int, error) {
+	if u.RawQuery == "" {
+		return http.StatusTooManyRequests, nil
+	}
 	given := u.Query()["deny_status"]
 	if len(given) == 0 {
 		return http.StatusTooManyRequests, nil
