@@ -94,7 +94,7 @@ var rooms = []room{
 			".", "control", "engine", "policy", "policy/filesource", "server", "server/httpapi", "store/memstore",
 			"store/redisstore",
 		},
-		modules: []string{"github.com/go-json-experiment/json", "github.com/spf13"},
+		modules: []string{"github.com/go-json-experiment/json", "github.com/spf13", "golang.org/x/term"},
 		outside: guarded,
 	},
 

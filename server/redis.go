@@ -83,6 +83,11 @@ type Connection struct {
 	client, ledgerClient rueidis.Client
 }
 
+// Ping asks Redis for nothing, on the way of the checks.
+func (c Connection) Ping(ctx context.Context) error {
+	return c.client.Do(ctx, c.client.B().Ping().Build()).Error()
+}
+
 // Close closes the connections of both.
 func (c Connection) Close() {
 	for _, client := range []rueidis.Client{c.client, c.ledgerClient} {

@@ -97,21 +97,30 @@ func (d *direct) ask(ctx context.Context, q question, peek bool) (httpapi.Decisi
 		answer, err := d.engine.Check(ctx, engine.Query{Policy: q.policy, Key: q.key, Cost: q.cost, Peek: peek})
 		return httpapi.NewDecision(answer, ""), d.explain(err)
 	}
-	limits := make([]sluice.Limit, len(q.limits))
-	for i, text := range q.limits {
-		l, err := sluice.ParseLimit(text)
-		if err != nil {
-			return httpapi.Decision{}, fmt.Errorf("--limit: %w", err)
-		}
-		if err := httpapi.OwnPeriod(l, limits[:i]); err != nil {
-			return httpapi.Decision{}, fmt.Errorf("--limit: %w", err)
-		}
-		limits[i] = l
+	limits, err := q.ownLimits()
+	if err != nil {
+		return httpapi.Decision{}, err
 	}
 	answer, err := d.engine.CheckInline(ctx, engine.Inline{
 		Namespace: q.inlineNamespace(), Limits: limits, Key: q.key, Cost: q.cost, Peek: peek,
 	})
 	return httpapi.NewDecision(answer, q.inlineNamespace()), err
+}
+
+// ownLimits returns the limits of the caller's own.
+func (q question) ownLimits() ([]sluice.Limit, error) {
+	limits := make([]sluice.Limit, len(q.limits))
+	for i, text := range q.limits {
+		l, err := sluice.ParseLimit(text)
+		if err != nil {
+			return nil, fmt.Errorf("--limit: %w", err)
+		}
+		if err := httpapi.OwnPeriod(l, limits[:i]); err != nil {
+			return nil, fmt.Errorf("--limit: %w", err)
+		}
+		limits[i] = l
+	}
+	return limits, nil
 }
 
 // reset forgets a key of any policy, known or not: for that its limits need not be known.

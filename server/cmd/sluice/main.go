@@ -53,8 +53,8 @@ func newRoot() *cobra.Command {
 		Short: "Distributed rate limiting: the server, and the command line that asks it",
 		Long: `Sluice decides how much of something a key may use: a user, an address, a tenant.
 
-"sluice serve" answers over HTTP. "sluice check", "peek", "reset", "block" and
-"unblock" ask a server or, with --store, a Redis directly. The other commands show
+"sluice serve" answers over HTTP. "sluice check", "peek", "reset", "block", "unblock"
+and "bench" ask a server or, with --store, a Redis directly. The other commands show
 and change what a running server limits, for all servers that share its store.
 
 Exit status: 0 allowed or done, 1 refused, 2 an error.`,
@@ -68,7 +68,7 @@ Exit status: 0 allowed or done, 1 refused, 2 an error.`,
 	})
 	root.AddCommand(
 		newServe(), newCheck(), newPeek(), newReset(), newBlock(), newUnblock(), newBlocks(), newOverride(), newOverrides(),
-		newPolicies(), newSchedules(), newAudit(), newValidate(), newVersion(),
+		newPolicies(), newSchedules(), newAudit(), newBench(), newValidate(), newVersion(),
 	)
 	return root
 }
