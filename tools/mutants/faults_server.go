@@ -68,4 +68,71 @@ var serverFaults = []fault{
 		old: "case !policies:",
 		new: "case !policies && !schedules:",
 	},
+	{
+		name: "the checks of a call are asked one by one",
+		file: "server/httpapi/check.go", by: api,
+		old: "results := a.engine.CheckAll(r.Context(), s.queries)",
+		new: "results := make([]engine.Result, len(s.queries))\n\tfor i, q := range s.queries {\n" +
+			"\t\tresults[i].Answer, results[i].Err = a.engine.Check(r.Context(), q)\n\t}",
+	},
+	{
+		name: "an answer begins with that of the call before",
+		file: "server/httpapi/scratch.go", by: api,
+		old: "s.out = s.out[:0]",
+		new: "s.out = s.out[:len(s.out):cap(s.out)]",
+	},
+	{
+		name: "a call has the checks of the call before",
+		file: "server/httpapi/scratch.go", by: api,
+		old: "s.checks, s.queries = s.checks[:0], s.queries[:0]",
+		new: "s.queries = s.queries[:0]",
+	},
+	{
+		name: "two calls are answered in the same memory",
+		file: "server/httpapi/scratch.go", by: api,
+		old: "func newScratch() *scratch { return scratches.Get().(*scratch) }",
+		new: "var theScratch scratch\n\nfunc newScratch() *scratch { return &theScratch }",
+	},
+	{
+		name: "a check is of the policy of the check before",
+		file: "server/httpapi/parser.go", by: api,
+		old: "if token.String() != p.policy {",
+		new: "if p.policy == \"\" {",
+	},
+	{
+		name: "a refusal is written without the limit that refused",
+		file: "server/httpapi/answer.go", by: api,
+		old: "		if limits[i].Allowed {\n			continue",
+		new: "		if limits[i].Allowed || i > 0 {\n			continue",
+	},
+	{
+		name: "a long answer says a length of its own",
+		file: "server/httpapi/scratch.go", by: api,
+		old: "strconv.Itoa(len(s.out))",
+		new: "strconv.Itoa(len(s.out) - 1)",
+	},
+	{
+		name: "a stall counts for one call only",
+		file: "server/cmd/sluice/benchrun.go", by: measuring,
+		old: "return r.begun.Add(max(due, time.Duration(r.free.Load()))), true",
+		new: "return time.Now(), true",
+	},
+	{
+		name: "what was never asked for is not told",
+		file: "server/cmd/sluice/benchrun.go", by: measuring,
+		old: "return max(0, due-begun) * int64(r.batch)",
+		new: "return max(0, begun-due) * int64(r.batch)",
+	},
+	{
+		name: "what on_error decided counts as decided",
+		file: "server/cmd/sluice/benchask.go", by: measuring,
+		old: "case d.Source == sluice.SourceErrorPolicy.String():",
+		new: "case d.Source == \"\":",
+	},
+	{
+		name: "a quantile is that of the bucket below",
+		file: "server/cmd/sluice/histogram.go", by: measuring,
+		old: "rank := max(1, (perMille*h.total+999)/1000)",
+		new: "rank := max(1, perMille*h.total/1000)",
+	},
 }

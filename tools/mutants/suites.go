@@ -37,5 +37,6 @@ var (
 	files         = suite{dir: "policy/filesource", run: "^Test(Parse|Faults)"}
 	handler       = suite{dir: "httplimit"}
 	api           = suite{dir: "server/httpapi"}
+	measuring     = suite{dir: "server/cmd/sluice", run: "^Test(Bench|Histogram)"}
 	conditions    = suite{dir: "server/httpapi", run: "^Test(Conditions|PutPolicy|Impose)"}
 )
