@@ -2,6 +2,7 @@ package denycache_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -133,7 +134,7 @@ func (p *play) do(a act) error {
 		return err
 	}
 	var err error
-	lasts := time.Duration(0)
+	lasts, all := time.Duration(0), p.all(a.key)
 	switch a.kind {
 	case "check":
 		req := sluice.Request{Policy: p.policy, Key: a.key, Cost: a.cost}
@@ -142,6 +143,11 @@ func (p *play) do(a act) error {
 		}
 		return p.saw(where.Check(p.ctx, req))(req.Key)
 	case "reset":
+		if a.elsewhere { // of one who is refused
+			if err := errors.Join(p.compare(all), p.compare(all)); err != nil {
+				return err
+			}
+		}
 		err = where.Reset(p.ctx, p.policy, a.key)
 	case "bar":
 		err = amend(sluice.Amendment{Bar: &sluice.Bar{For: 600 * time.Millisecond, Reason: "by hand"}})
@@ -162,7 +168,19 @@ func (p *play) do(a act) error {
 	if changed := time.Now().Add(lasts); (a.elsewhere || lasts > 0) && changed.After(p.changed[a.key]) {
 		p.changed[a.key] = changed
 	}
+	if err == nil && a.elsewhere && a.kind == "reset" {
+		err = p.compare(all)
+	}
 	return err
+}
+
+// all returns a request for all that the policy ever allows at once.
+func (p *play) all(key string) sluice.Request {
+	least := int64(sluice.MaxCount)
+	for _, l := range p.policy.Limits {
+		least = min(least, l.Capacity())
+	}
+	return sluice.Request{Policy: p.policy, Key: key, Cost: least}
 }
 
 // saw notes what the store has admitted.

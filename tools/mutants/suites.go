@@ -10,7 +10,7 @@ const standings = "^TestConformance$/" +
 
 // The suites that notice faults.
 var (
-	core          = suite{dir: ".", run: "^Test(JoinKey|Decision|Wait)"}
+	core          = suite{dir: ".", run: "^Test(JoinKey|Decision|Wait|Aged|Costlier)"}
 	calendar      = suite{dir: ".", run: "^TestWindow$"}
 	arithmetic    = suite{dir: "algorithm"}
 	memory        = suite{dir: "store/memstore", run: "^TestConformance$/^sequences,_first", flags: conformance}
@@ -28,6 +28,7 @@ var (
 	lending       = suite{dir: "store/redisstore", run: "^TestConformance$/^lending$", flags: "-rapid.checks=25"}
 	leases        = suite{dir: "store/lease"}
 	combined      = suite{dir: "store/redisstore", run: "^Test(EveryCharge|NothingUnsent|OrderOfOneKey)"}
+	refused       = suite{dir: "store/denycache", flags: "-test.skip=OnRedis -rapid.seed=1 -rapid.shrinktime=1ns -rapid.nofailfile"}
 	memoryLedger  = suite{dir: "store/ledger"}
 	fleet         = suite{dir: "control", run: "^Test[^E]"} // not EachTickOnce, which takes seconds
 	ticks         = suite{dir: "control", run: "^TestServersTick"}

@@ -1,0 +1,167 @@
+package main
+
+// refusedFaults are in what answers refused checks from memory.
+var refusedFaults = []fault{
+	{
+		name: "a refusal is remembered for two seconds",
+		file: "store/denycache/denycache.go", by: refused,
+		old: "life = time.Second",
+		new: "life = 2 * time.Second",
+	},
+	{
+		name: "a refusal is remembered beyond its end",
+		file: "store/denycache/refusal.go", by: refused,
+		old: "sent + min(d.RetryAfter, life)",
+		new: "sent + life",
+	},
+	{
+		name: "the second is counted from the answer",
+		file: "store/denycache/denycache.go", by: refused,
+		old: "	q.drops = s.table.drops(q.hash)\n",
+		new: "	q.drops = s.table.drops(q.hash)\n	defer func() { q.sent += life / 2 }()\n",
+	},
+	{
+		name: "a smaller cost is refused from memory",
+		file: "store/denycache/refusal.go", by: refused,
+		old: "req.Cost >= r.decision.Cost && ",
+		new: "",
+	},
+	{
+		name: "a limit that was raised is not looked at",
+		file: "store/denycache/refusal.go", by: refused,
+		old: "samePenalty && slices.Equal(p.Limits, q.Limits)",
+		new: "samePenalty",
+	},
+	{
+		name: "a reset of all keys is not looked at",
+		file: "store/denycache/refusal.go", by: refused,
+		old: "return p.ResetAt == q.ResetAt && ",
+		new: "return ",
+	},
+	{
+		name: "a reset here leaves the refusal",
+		file: "store/denycache/table.go", by: refused,
+		old: "		e.refusal.Store(nil)\n	}\n	return e\n",
+		new: "		_ = e\n	}\n	return e\n",
+	},
+	{
+		name: "what was asked before a reset is remembered after it",
+		file: "store/denycache/table.go", by: refused,
+		old: "if g.drops.Load() != q.drops {",
+		new: "if g.drops.Load() < q.drops {",
+	},
+	{
+		name: "nobody goes ahead",
+		file: "store/denycache/refusal.go", by: refused,
+		old: "return now >= r.sent+youth && ",
+		new: "return now >= r.sent+2*youth && ",
+	},
+	{
+		name: "all go ahead",
+		file: "store/denycache/refusal.go", by: refused,
+		old: "return !r.led.Load() && r.led.CompareAndSwap(false, true)",
+		new: "return !r.led.Load()",
+	},
+	{
+		name: "a view that holds no longer is answered by",
+		file: "store/denycache/denycache.go", by: refused,
+		old: "req.Before != 0 && !s.holds(req.Before)",
+		new: "req.Before < 0 && !s.holds(req.Before)",
+	},
+	{
+		name: "what the store admits meanwhile leaves the refusal",
+		file: "store/denycache/table.go", by: refused,
+		old: "r.decision.Cost <= cost && r.sent < q.sent {",
+		new: "r.decision.Cost < cost && r.sent < q.sent {",
+	},
+	{
+		name: "a larger cost is told the time of the smaller",
+		file: "store/denycache/refusal.go", by: refused,
+		old: "			retry = max(retry, min(o.RetryAfter+more, sluice.MaxWait))\n",
+		new: "			retry = min(o.RetryAfter, o.RetryAfter+more)\n",
+	},
+	{
+		name: "refusals from memory do not count",
+		file: "store/denycache/denycache.go", by: refused,
+		old: "		q.entry.pending.Add(1)\n		if",
+		new: "		if",
+	},
+	{
+		name: "knocking on a block counts from memory",
+		file: "store/denycache/denycache.go", by: refused,
+		old: "!barred && req.Policy.Penalty != nil && !req.Uncounted {",
+		new: "(!barred || req.Cost > 0) && req.Policy.Penalty != nil && !req.Uncounted {",
+	},
+	{
+		name: "what is uncounted counts from memory",
+		file: "store/denycache/denycache.go", by: refused,
+		old: "req.Policy.Penalty != nil && !req.Uncounted {",
+		new: "req.Policy.Penalty != nil {",
+	},
+	{
+		name: "refusals are told twice where it is not known whether they arrived",
+		file: "store/denycache/refusal.go", by: refused,
+		old: "if q.carried > 0 && !errors.Is(err, sluice.ErrUncertain) {",
+		new: "if q.carried > 0 && err != nil {",
+	},
+	{
+		name: "refusals that did not arrive are lost",
+		file: "store/denycache/denycache.go", by: refused,
+		old: "		q.takeBack(r.Err)\n	case req.Cost == 0",
+		new: "	case req.Cost == 0",
+	},
+	{
+		name: "nobody reports where nobody asks",
+		file: "store/denycache/run.go", by: refused,
+		old: "		s.report(ctx)\n",
+		new: "",
+	},
+	{
+		name: "refusals that are over are never forgotten",
+		file: "store/denycache/run.go", by: refused,
+		old: "		s.table.sweep(part, parts, s.now())\n",
+		new: "",
+	},
+	{
+		name: "the newest key finds no room",
+		file: "store/denycache/table.go", by: refused,
+		old: "if soonest < 0 || until < soonest {",
+		new: "if soonest < 0 || until > soonest {",
+	},
+	{
+		name: "a block that has ended is told from memory",
+		file: "decision.go", by: core,
+		old: "d.more.left <= passed",
+		new: "d.more.left < passed",
+	},
+	{
+		name: "an older decision changes with one that is made of it",
+		file: "decision.go", by: core,
+		old: "	m := *d.more\n	for i := range m.outcomes {\n		m.outcomes[i].age(passed)\n	}\n",
+		new: "	m := *d.more\n	for i := range m.outcomes {\n		d.more.outcomes[i].age(passed)\n	}\n",
+	},
+	{
+		name: "a view holds for a second from the ledger's answer",
+		file: "control/follow.go", by: fleet,
+		old: "	c.asked = time.Now()\n	version, now, err := c.ledger.Version(ctx)\n",
+		new: "	version, now, err := c.ledger.Version(ctx)\n	c.asked = time.Now()\n",
+	},
+	{
+		name: "what is decided from memory counts as an answer of the store",
+		file: "engine/check.go", by: engine,
+		old: "if r.Err != nil || r.Decision.Source == sluice.SourceStore {",
+		new: "if r.Err != nil || r.Decision.Source >= sluice.SourceStore {",
+	},
+	{
+		name: "a policy with overrides forgets that refusals are remembered",
+		file: "policy/override.go", by: documents,
+		old: "		instead.Limits = o.Limits\n",
+		new: "		instead.Limits, instead.DenyCache = o.Limits, false\n",
+	},
+	{
+		name: "a document loses its lease",
+		file: "policy/document.go", by: documents,
+		old: "if l := p.Lease; l != nil {",
+		new: "if l := p.Lease; l != nil && l.Share == 0 {",
+	},
+}
