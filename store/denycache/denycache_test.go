@@ -311,6 +311,25 @@ func TestWhatGoesToTheStore(t *testing.T) {
 	})
 }
 
+// TestLargerCosts: what is said of one follows from what the store has said of a smaller one.
+func TestLargerCosts(t *testing.T) {
+	t.Parallel()
+	limits := []sluice.Limit{
+		sluice.PerHour(100).WithBurst(100),
+		sluice.PerDay(1000).WithBurst(110),
+		sluice.PerMinute(120).WithAligned(),
+	}
+	bubble(t, denycache.Config{}, limits, func(t *testing.T, d *desk) {
+		d.check(98)
+		time.Sleep(50 * time.Second)
+		d.check(4)
+		for cost := int64(5); cost < 125; cost++ {
+			time.Sleep(time.Millisecond)
+			d.want("a larger cost", d.check(cost), sluice.SourceDenyCache)
+		}
+	})
+}
+
 // TestRunEnds: afterwards every check passes through.
 func TestRunEnds(t *testing.T) {
 	t.Parallel()

@@ -167,6 +167,49 @@ func TestAPenaltyBegins(t *testing.T) {
 	})
 }
 
+// TestKnockingOnABlock counts for nothing, also where the block is over by the time that it is reported.
+func TestKnockingOnABlock(t *testing.T) {
+	t.Parallel()
+	bubble(t, denycache.Config{}, hour, func(t *testing.T, d *desk) {
+		d.policy.Penalty = after(1000)
+		if err := amend(sluice.Amendment{Bar: &sluice.Bar{For: 300 * time.Millisecond}})(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			d.check(1)
+		}
+		time.Sleep(2 * time.Second)
+		d.check(0)
+		d.wantRefusals("five knocks", 0)
+	})
+}
+
+// TestQuestionsThatFail: refusals go with the next one, unless the first may have brought them.
+func TestQuestionsThatFail(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]int64{sluice.ErrNotSent: 5, sluice.ErrUncertain: 1} {
+		for _, batch := range []bool{false, true} {
+			bubble(t, denycache.Config{}, hour, func(t *testing.T, d *desk) {
+				d.policy.Penalty = after(1000)
+				d.check(5)
+				for range 5 {
+					d.check(1)
+				}
+				look := sluice.Request{Policy: d.policy, Key: d.key, Cost: 1, Peek: true}
+				d.under.fail(err)
+				if batch {
+					d.cache.CheckAll(t.Context(), []sluice.Request{look})
+				} else if _, got := d.cache.Check(t.Context(), look); !errors.Is(got, err) {
+					t.Errorf("the question that fails: %v, want %v", got, err)
+				}
+				d.under.fail(nil)
+				d.ask(look)
+				d.wantRefusals(fmt.Sprint(err), want)
+			})
+		}
+	}
+}
+
 // TestReportsThatFail: what is known not to have arrived goes with the next question; what may have does not.
 func TestReportsThatFail(t *testing.T) {
 	t.Parallel()

@@ -30,7 +30,7 @@ var refusedFaults = []fault{
 		name: "a limit that was raised is not looked at",
 		file: "store/denycache/refusal.go", by: refused,
 		old: "samePenalty && slices.Equal(p.Limits, q.Limits)",
-		new: "samePenalty",
+		new: "samePenalty && slices.Equal(p.Limits[:0], q.Limits[:0])",
 	},
 	{
 		name: "a reset of all keys is not looked at",
@@ -102,7 +102,7 @@ var refusedFaults = []fault{
 		name: "refusals are told twice where it is not known whether they arrived",
 		file: "store/denycache/refusal.go", by: refused,
 		old: "if q.carried > 0 && !errors.Is(err, sluice.ErrUncertain) {",
-		new: "if q.carried > 0 && err != nil {",
+		new: "if q.carried > 0 && !errors.Is(err, nil) {",
 	},
 	{
 		name: "refusals that did not arrive are lost",
