@@ -23,7 +23,8 @@ type Request struct {
 	// as many checks, one after the other, at the instant of this request and before it is decided: where they begin a
 	// block, it bars this request, and those left over mean nothing. They mean nothing either where a block bars the key
 	// already or the policy has no penalty. They count whatever Cost, Peek and Uncounted say, which are about this request
-	// alone. A request that fails with an error which does not wrap [ErrUncertain] has counted none.
+	// alone. A request that fails with an error which does not wrap [ErrUncertain] has counted none. A store that is put
+	// around another and answers in its place does not answer such a request itself, because the refusals would be lost.
 	Refusals int64
 	// Before is an instant of the store's clock from which on the request must not be decided any more, because what it
 	// says of the policy may be out of date by then: it fails with [ErrStale], and nothing is charged. 0 is none.
