@@ -7,8 +7,8 @@ import "github.com/sluice-project/sluice"
 // written.
 type Record struct {
 	policy *sluice.Policy
-	first  state // of the first limit
-	others []state
+	first  state    // of the first limit
+	others *[]state // of the others; nil where there are none, which keeps the record small
 }
 
 // look is a state on which a decision is tried out, and the units that count as used at its instant.
@@ -30,6 +30,9 @@ func (r *Record) Decide(req *sluice.Request, now sluice.Tick, d *sluice.Decision
 	var looks [sluice.MaxLimits]look
 	return r.decide(req, int64(now), looks[:len(req.Policy.Limits)], d)
 }
+
+// Policy returns the policy that wrote the record, nil where none has.
+func (r *Record) Policy() *sluice.Policy { return r.policy }
 
 // ResetAt returns the ResetAt of the policy that wrote the record, 0 where none has.
 func (r *Record) ResetAt() sluice.Tick {
@@ -92,8 +95,10 @@ func (s *look) outcome(l *sluice.Limit, now, cost int64, charged bool) sluice.Ou
 // read copies the states, which the same policy has written.
 func (r *Record) read(looks []look) {
 	looks[0].state = r.first
-	for i := range r.others {
-		looks[i+1].state = r.others[i]
+	if r.others != nil {
+		for i, s := range *r.others {
+			looks[i+1].state = s
+		}
 	}
 }
 
@@ -111,7 +116,7 @@ func (r *Record) carry(p *sluice.Policy, now int64, looks []look) (replaced bool
 			}
 			s := &looks[i].state
 			if *s = r.first; j > 0 {
-				*s = r.others[j-1]
+				*s = (*r.others)[j-1]
 			}
 			if !s.fresh() && !sameRule(old, l) {
 				s.carry(old, l, now)
@@ -123,11 +128,17 @@ func (r *Record) carry(p *sluice.Policy, now int64, looks []look) (replaced bool
 }
 
 func (r *Record) write(p *sluice.Policy, looks []look) {
-	if len(r.others) != len(looks)-1 {
-		r.others = make([]state, len(looks)-1)
-	}
 	r.policy, r.first = p, looks[0].state
-	for i := range r.others {
-		r.others[i] = looks[i+1].state
+	others := looks[1:]
+	switch {
+	case len(others) == 0:
+		r.others = nil
+		return
+	case r.others == nil || len(*r.others) != len(others):
+		states := make([]state, len(others))
+		r.others = &states
+	}
+	for i := range others {
+		(*r.others)[i] = others[i].state
 	}
 }

@@ -8,18 +8,18 @@ import (
 
 // Freeze stops the store's clock, so that a test can see exactly how long its records live.
 func (s *Store) Freeze() {
-	now := s.now()
-	s.now = func() int64 { return now }
+	now := s.clock.now()
+	s.clock.test = func() int64 { return now }
 }
 
 // SetClock has the store read the time, in ticks since the Unix epoch, from a function.
-func (s *Store) SetClock(now func() int64) { s.now = now }
+func (s *Store) SetClock(now func() int64) { s.clock.test = now }
 
 // Life returns how long the counters of a policy for a key live that were written at an instant of the test's choice.
 func (s *Store) Life(policy *sluice.Policy, key string) (life time.Duration, exists bool) {
 	e, unlock := s.look(policy.Name, key)
 	defer unlock()
-	if e == nil || e.expires == 0 || e.record.ResetAt() != policy.ResetAt || e.standing != nil && e.expires <= s.now() {
+	if e == nil || e.expires == 0 || e.record.ResetAt() != policy.ResetAt || e.standing() != nil && e.expires <= s.clock.now() {
 		return 0, false
 	}
 	return s.lifeUntil(e.expires), true
@@ -30,12 +30,12 @@ func (s *Store) StandingLife(policy, key string) (life time.Duration, exists boo
 	e, unlock := s.look(policy, key)
 	defer unlock()
 	switch {
-	case e == nil || e.standing == nil || e.standing.expires <= s.now():
+	case e == nil || e.standing() == nil || e.standing().expires <= s.clock.now():
 		return 0, false
-	case e.standing.expires == never:
+	case e.standing().expires == never:
 		return ForGood, true
 	}
-	return s.lifeUntil(e.standing.expires), true
+	return s.lifeUntil(e.standing().expires), true
 }
 
 // ForGood is the life of what has no end.
@@ -45,23 +45,28 @@ const ForGood time.Duration = -1
 func (s *Store) ForgetStanding(policy, key string) {
 	e, unlock := s.look(policy, key)
 	defer unlock()
-	if e != nil && e.standing != nil {
-		sh := s.shardOf(e.hash)
+	if e != nil && e.standing() != nil {
+		sh, _ := s.place(s.hash(policy, key))
 		sh.stand(e, nil, 0)
 		s.keep(sh, e, true, 0)
 	}
 }
 
-// look returns the entry of a key, nil where there is none, and holds the lock of its shard.
+// look returns the entry of a key, nil where there is none, and holds its lock and that of its shard.
 func (s *Store) look(policy, key string) (e *entry, unlock func()) {
-	hash := s.hash(policy, key)
-	sh := s.shardOf(hash)
+	sh, hash := s.place(s.hash(policy, key))
 	sh.lock()
-	return sh.find(hash, policy, key), sh.mu.Unlock
+	e = sh.find(hash, policy, key)
+	return e, func() {
+		if e != nil {
+			e.release()
+		}
+		sh.mu.Unlock()
+	}
 }
 
 func (s *Store) lifeUntil(expires int64) time.Duration {
-	return time.Duration(expires-s.now())*time.Microsecond - simulatedGrace
+	return time.Duration(expires-s.clock.now())*time.Microsecond - simulatedGrace
 }
 
 // Listed returns how many entries all lists have together, none of which is empty.

@@ -1,26 +1,45 @@
 package memstore
 
-// heap orders entries by when they are due to be looked at, the earliest first. An entry that lasts longer than it did
-// stays where it is, and is put back with its true instant when it comes to the top.
-type heap []*entry
+// heap orders the entries of a shard by when they are due to be looked at, the earliest first. An entry that lasts longer
+// than it did stays where it is, and is put back with its true instant when it comes to the top. The instants stand in the
+// heap, so that to put one entry in its place looks at no other.
+type heap []timed
 
-// push adds an entry that is not in a heap.
+type timed struct {
+	due   int64 // ticks of the store's clock; no later than the entry ends, but for a moment after it was cut short
+	entry *entry
+}
+
+// has reports whether an entry is in the heap.
+func (h heap) has(e *entry) bool { return int(e.place) < len(h) && h[e.place].entry == e }
+
+// push adds an entry that is not in a heap and that the caller has acquired, as he has for all that follows.
 func (h *heap) push(e *entry) {
-	e.due, e.place = e.ends(), len(*h)
-	*h = append(*h, e)
-	h.up(e.place)
+	*h = append(*h, timed{e.ends(), e})
+	e.place = uint32(len(*h) - 1)
+	h.up(len(*h) - 1)
 }
 
 // remove takes out an entry that is in the heap.
 func (h *heap) remove(e *entry) {
-	last := len(*h) - 1
-	place := e.place
+	place, last := int(e.place), len(*h)-1
 	h.swap(place, last)
-	(*h)[last] = nil
+	(*h)[last] = timed{}
 	*h = (*h)[:last]
 	if place < last {
 		h.down(place)
 		h.up(place)
+	}
+	if cap(*h) > 8*len(*h)+64 {
+		*h = append(make(heap, 0, 2*len(*h)), *h...)
+	}
+}
+
+// earlier notes that an entry may end before it is due.
+func (h heap) earlier(e *entry) {
+	if ends := e.ends(); ends < h[e.place].due {
+		h[e.place].due = ends
+		h.up(int(e.place))
 	}
 }
 
@@ -28,19 +47,20 @@ func (h *heap) remove(e *entry) {
 const mostPutBack = 256
 
 // settle puts entries that last longer than they are due back in their place until the top of the heap is true, and
-// returns it, or nil where the heap is empty.
+// returns it, acquired, or nil where the heap is empty.
 func (h heap) settle() *entry {
-	for range mostPutBack {
-		if len(h) == 0 || h[0].due == h[0].ends() {
-			break
+	for putBack := 0; len(h) > 0; putBack++ {
+		top := h[0].entry
+		top.acquire()
+		ends := top.ends()
+		if h[0].due == ends || putBack == mostPutBack {
+			return top
 		}
-		h[0].due = h[0].ends()
+		h[0].due = ends
+		top.release()
 		h.down(0)
 	}
-	if len(h) == 0 {
-		return nil
-	}
-	return h[0]
+	return nil
 }
 
 // earliest returns when the first entry is due.
@@ -81,5 +101,5 @@ func (h heap) down(i int) {
 
 func (h heap) swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].place, h[j].place = i, j
+	h[i].entry.place, h[j].entry.place = uint32(i), uint32(j)
 }

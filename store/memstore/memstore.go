@@ -21,7 +21,6 @@ import (
 	"hash/maphash"
 	"math/bits"
 	"runtime"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -44,7 +43,7 @@ const defaultMaxKeys = 1_000_000
 // nothing.
 type Store struct {
 	maxKeys int64
-	now     func() int64 // reads the time in ticks since the Unix epoch
+	clock   clock
 	seed    maphash.Seed
 	shards  []shard
 	keys    atomic.Int64
@@ -63,9 +62,9 @@ func New(cfg Config) (*Store, error) {
 	for n < 16*runtime.GOMAXPROCS(0) {
 		n *= 2
 	}
-	s := &Store{maxKeys: int64(cfg.MaxKeys), now: new(clock).now, seed: maphash.MakeSeed(), shards: make([]shard, n)}
+	s := &Store{maxKeys: int64(cfg.MaxKeys), seed: maphash.MakeSeed(), shards: make([]shard, n)}
 	for i := range s.shards {
-		s.shards[i].entries = make(map[uint64]*entry)
+		s.shards[i].table.Store(newTable(fewestSlots))
 		s.shards[i].lists = make(map[list][]*entry)
 		s.shards[i].earliest.Store(never)
 	}
@@ -90,8 +89,14 @@ func (s *Store) Check(ctx context.Context, req sluice.Request) (d sluice.Decisio
 	if err := ctx.Err(); err != nil {
 		return d, fmt.Errorf("memstore: %w: %w", sluice.ErrNotSent, err)
 	}
-	err = s.decide(&req, &d)
-	return d, err
+	hash := s.hash(req.Policy.Name, req.Key)
+	if decided, err := s.decideKnown(hash, &req, &d); decided {
+		return d, err
+	}
+	if err := s.decide(hash, &req, &d); err != nil {
+		return sluice.Decision{}, err
+	}
+	return d, nil
 }
 
 // CheckAll implements [sluice.Store].
@@ -105,13 +110,15 @@ func (s *Store) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Re
 
 // Reset implements [sluice.Store].
 func (s *Store) Reset(_ context.Context, policy *sluice.Policy, key string) error {
-	hash := s.hash(policy.Name, key)
-	sh := s.shardOf(hash)
+	sh, hash := s.place(s.hash(policy.Name, key))
 	sh.lock()
 	defer sh.mu.Unlock()
-	if e := sh.find(hash, policy.Name, key); e != nil && e.record.ResetAt() == policy.ResetAt {
-		e.forget()
-		s.keep(sh, e, true, 0)
+	if e := sh.find(hash, policy.Name, key); e != nil {
+		defer e.release()
+		if e.record.ResetAt() == policy.ResetAt {
+			e.forget()
+			s.keep(sh, e, true, 0)
+		}
 	}
 	return nil
 }
@@ -127,7 +134,7 @@ func (s *Store) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		now := s.now()
+		now := s.clock.now()
 		for i := range s.shards {
 			sh := &s.shards[i]
 			for sh.earliest.Load() <= now && ctx.Err() == nil {
@@ -146,76 +153,130 @@ const (
 	sweptByWrite = 2
 )
 
-// hash tells keys apart, all but always: two of one shard with the same hash share a place there.
 func (s *Store) hash(policy, key string) uint64 {
 	return maphash.String(s.seed, key) ^ bits.RotateLeft64(maphash.String(s.seed, policy), 32)
 }
 
-func (s *Store) shardOf(hash uint64) *shard {
-	return &s.shards[hash&uint64(len(s.shards)-1)]
+// place returns where a hash is at home: a shard, and the hash by which that one knows it.
+func (s *Store) place(hash uint64) (sh *shard, within uint32) {
+	return &s.shards[hash&uint64(len(s.shards)-1)], uint32(hash >> 32)
 }
 
-// instants returns the store's instant, the one to decide at where At is that of a request, and how much longer than it
-// means something is kept what is written now. It is called under the lock of the key's shard: a caller who was stopped
-// between reading the clock and taking the lock would decide in the past, after others have decided later.
-func (s *Store) instants(at sluice.Tick) (now int64, decideAt sluice.Tick, grace time.Duration) {
-	now = s.now()
+// instants returns the instant to decide at where At is that of a request, and how much longer than it means something is
+// kept what is written now, which is an instant of the store's clock.
+func instants(at sluice.Tick, now int64) (decideAt sluice.Tick, grace time.Duration) {
 	if at != 0 {
-		return now, at, simulatedGrace
+		return at, simulatedGrace
 	}
-	return now, sluice.Tick(now), 0
+	return sluice.Tick(now), 0
 }
 
-func (s *Store) decide(req *sluice.Request, d *sluice.Decision) error {
-	hash := s.hash(req.Policy.Name, req.Key)
-	sh := s.shardOf(hash)
+// decideKnown answers a request for a key of which nothing is known but counters, and changes nothing else than these. It
+// reports whether it did: everything else is left to [Store.decide].
+func (s *Store) decideKnown(hash uint64, req *sluice.Request, d *sluice.Decision) (decided bool, err error) {
+	sh, within := s.place(hash)
+	now := s.clock.now()
+	e := sh.find(within, req.Policy.Name, req.Key)
+	if e == nil {
+		return false, nil
+	}
+	if e.standing() != nil {
+		e.release()
+		return false, nil
+	}
+	if ahead := e.last - now; ahead > 0 {
+		// Others have decided since the clock was read.
+		if now = e.last; ahead > sameInstant {
+			now = s.clock.now()
+		}
+	}
+	e.last = now
+	at, grace := instants(req.At, now)
+	if req.Before != 0 && at >= req.Before {
+		e.release()
+		return true, fmt.Errorf("memstore: %w", sluice.ErrStale)
+	}
+	was := e.expires
+	if e.record.Decide(req, at, d) {
+		e.write(now, d.ResetAfter, grace)
+	}
+	cut := e.expires < was
+	e.lock.Store(unlocked)
+	if cut {
+		s.cut(sh, within, req)
+	}
+	return !algorithm.Counts(req, d), nil
+}
+
+// cut takes note of an entry that ends earlier than it did.
+func (s *Store) cut(sh *shard, hash uint32, req *sluice.Request) {
 	sh.lock()
 	defer sh.mu.Unlock()
-	now, at, grace := s.instants(req.At)
+	if e := sh.find(hash, req.Policy.Name, req.Key); e != nil {
+		s.keep(sh, e, true, 0)
+		e.release()
+	}
+}
+
+// sameInstant is how long ago the clock may have been read, in ticks, for the instant of the decision that was made last
+// to be taken for the present.
+const sameInstant = 1000
+
+// decide answers a request for any key.
+func (s *Store) decide(hash uint64, req *sluice.Request, d *sluice.Decision) error {
+	sh, within := s.place(hash)
+	sh.lock()
+	defer sh.mu.Unlock()
+	e := sh.find(within, req.Policy.Name, req.Key)
+	known := e != nil
+	if !known {
+		e = newEntry(within, req.Policy.Name, req.Key)
+	}
+	defer e.release()
+	now := s.clock.now()
+	e.last = now
+	at, grace := instants(req.At, now)
 	if req.Before != 0 && at >= req.Before {
 		return fmt.Errorf("memstore: %w", sluice.ErrStale)
 	}
-	e := sh.find(hash, req.Policy.Name, req.Key)
-	known := e != nil
-	if !known {
-		e = &entry{hash: hash, policy: req.Policy.Name}
-	}
-	if e.standing != nil && e.standing.expires <= now {
+	if st := e.standing(); st != nil && st.expires <= now {
 		sh.stand(e, nil, 0)
 	}
 	if e.standing == nil && algorithm.Reports(req) {
 		e.standing = new(standing) // which counts them, and so is written
 	}
 	written, life := false, time.Duration(0)
-	st, amended := e.standing, false
+	st, amended := e.standing(), false
 	if st == nil {
 		written = e.record.Decide(req, at, d)
 		life = d.ResetAfter
 		if algorithm.Counts(req, d) {
 			st = new(standing)
 			amended = st.Answer(req, at, d)
+			e.addMore(req.Policy.Name, req.Key)
 		}
 	} else {
-		written, amended, life = e.decide(req, at, d)
+		written, amended, life = st.decide(&e.record, req, at, d)
 	}
 	if !written && !amended {
 		return nil
 	}
-	if !known {
-		e.key = strings.Clone(req.Key) // it may be part of something large
-	}
-	switch {
-	case !written:
-	case life == 0:
-		e.forget()
-	default:
-		e.expires = now + int64((life+grace)/time.Microsecond)
+	if written {
+		e.write(now, life, grace)
 	}
 	if amended {
 		sh.stand(e, st, expiry(st.Ends(), at, now, grace))
 	}
 	s.keep(sh, e, known, now)
 	return nil
+}
+
+// write notes how long the counters mean something that were written at an instant of the store's clock.
+func (e *entry) write(now int64, life, grace time.Duration) {
+	e.expires = 0
+	if life > 0 {
+		e.expires = now + int64((life+grace)/time.Microsecond)
+	}
 }
 
 // expiry turns the instant at which a standing ends, as it is seen at another instant than the store's, into one of the
@@ -229,7 +290,10 @@ func expiry(ends, at sluice.Tick, now int64, grace time.Duration) int64 {
 
 // keep puts an entry that was written in its place, which is none where nothing is left of it.
 func (s *Store) keep(sh *shard, e *entry, known bool, now int64) {
-	switch empty := e.expires == 0 && e.standing == nil; {
+	if e.expires == 0 {
+		e.forget()
+	}
+	switch empty := e.expires == 0 && e.standing() == nil; {
 	case empty && known:
 		sh.remove(e)
 		s.keys.Add(-1)

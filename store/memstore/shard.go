@@ -9,20 +9,6 @@ import (
 	"github.com/sluice-project/sluice/algorithm"
 )
 
-// entry is what is known of a key of a policy, and its place in the order of expiry. What every decision looks at stands
-// first.
-type entry struct {
-	key      string
-	next     *entry    // another with the same hash
-	standing *standing // nil where nothing is known but counters
-	expires  int64     // ticks of the store's clock; the counters mean nothing from then on
-	due      int64     // ticks; at or before ends()
-	record   algorithm.Record
-	policy   string
-	hash     uint64
-	place    int // in the shard's heap
-}
-
 // standing is a record of a standing, and which lists it is in.
 type standing struct {
 	algorithm.Standing
@@ -36,28 +22,18 @@ const (
 	overrides
 )
 
-// ends returns from when on the entry means nothing, in ticks of the store's clock.
-func (e *entry) ends() int64 {
-	if e.standing == nil {
-		return e.expires
-	}
-	return max(e.expires, e.standing.expires)
-}
-
-// held reports whether the entry has a block or an override: such ones go last where there is no room.
-func (e *entry) held() bool {
-	return e.standing != nil && (e.standing.listed[blocks] || e.standing.listed[overrides])
-}
-
-// shard is a part of the keys under a lock of its own. Each entry is in one of its heaps, by whether it is held.
+// shard is a part of the keys. Its lock belongs to whoever adds an entry or takes one out, or changes what shard keeps
+// of them besides; each entry is in one of its heaps, by whether it is held. Whoever has the lock may wait for that of an
+// entry, and never the other way round.
 type shard struct {
+	table    atomic.Pointer[table] // read without the lock
+	_        [56]byte              // keeps what is read by all off the cache lines of what is written
 	mu       sync.Mutex
-	entries  map[uint64]*entry // by hash
 	counters heap
 	held     heap
 	lists    map[list][]*entry // by key
 	earliest atomic.Int64      // when the first of both heaps is due, readable without the lock
-	_        [64]byte          // keeps two locks off one cache line
+	_        [56]byte
 }
 
 // lock tries for about as long as a decision takes before it lets the scheduler have the goroutine: where there are
@@ -71,12 +47,21 @@ func (sh *shard) lock() {
 	sh.mu.Lock()
 }
 
-func (sh *shard) find(hash uint64, policy, key string) *entry {
-	e := sh.entries[hash]
-	for e != nil && (e.key != key || e.policy != policy) {
-		e = e.next
+// find returns the entry of a key, acquired, or nil. Without the shard's lock, nil means only that it has not been seen.
+func (sh *shard) find(hash uint32, policy, key string) *entry {
+	t := sh.table.Load()
+	for i := t.home(hash); ; i = t.next(i) {
+		e := t.slots[i].Load()
+		if e == nil {
+			return nil
+		}
+		if e.mayBe(hash, key) && e.acquire() {
+			if e.is(policy, key) {
+				return e
+			}
+			e.release()
+		}
 	}
-	return e
 }
 
 // never is when that ends which does not end, and the earliest of an empty shard.
@@ -88,49 +73,40 @@ const simulatedGrace = time.Hour
 
 // insert adds an entry.
 func (sh *shard) insert(e *entry) {
-	e.next = sh.entries[e.hash]
-	sh.entries[e.hash] = e
+	t := sh.table.Load().grown()
+	t.add(e)
+	sh.table.Store(t)
 	sh.heapOf(e.held()).push(e)
 	sh.note()
 }
 
+// remove takes out an entry, which is gone then.
 func (sh *shard) remove(e *entry) {
-	switch first := sh.entries[e.hash]; {
-	case first == e && e.next == nil:
-		delete(sh.entries, e.hash)
-	case first == e:
-		sh.entries[e.hash] = e.next
-	default:
-		for first.next != e {
-			first = first.next
-		}
-		first.next = e.next
-	}
+	t := sh.table.Load()
+	t.remove(e)
+	sh.table.Store(t.shrunk())
 	sh.heapOf(e.held()).remove(e)
-	if e.standing != nil {
-		sh.list(e, [2]bool{})
-	}
+	sh.list(e, [2]bool{})
 	sh.note()
+	e.lock.Store(gone)
 }
 
 // renew notes that an entry was written again. Only one that ends before it is due moves.
 func (sh *shard) renew(e *entry) {
-	if ends := e.ends(); ends < e.due {
-		e.due = ends
-		sh.heapOf(e.held()).up(e.place)
-		sh.note()
-	}
+	sh.heapOf(e.held()).earlier(e)
+	sh.note()
 }
 
-// stand gives an entry a standing that was written and ends at an instant of the store's clock, or takes the one that it
-// has where that is 0. The entry need not be in the shard yet.
+// stand gives an entry that has more a standing that was written and ends at an instant of the store's clock, or takes
+// the one that it has where that is 0. The entry need not be in the shard yet.
 func (sh *shard) stand(e *entry, st *standing, expires int64) {
-	was, inside := e.held(), sh.find(e.hash, e.policy, e.key) == e
+	was := e.held()
+	inside := sh.heapOf(was).has(e)
 	if expires == 0 {
 		sh.list(e, [2]bool{})
-		e.standing = nil
+		e.more.standing = nil
 	} else {
-		e.standing, st.expires = st, expires
+		e.more.standing, st.expires = st, expires
 		var held [2]bool
 		held[blocks], held[overrides] = st.Holds()
 		sh.list(e, held)
@@ -155,6 +131,7 @@ func (sh *shard) sweep(now int64, most int) (swept int) {
 		for swept < most && h.earliest() <= now {
 			top := h.settle()
 			if top.ends() > now {
+				top.release()
 				break
 			}
 			sh.remove(top)

@@ -13,16 +13,13 @@ import (
 	"github.com/sluice-project/sluice/algorithm"
 )
 
-// forget drops an entry's counters.
-func (e *entry) forget() { e.record, e.expires = algorithm.Record{}, 0 }
-
 // decide answers a request for a key that has a standing. It reports whether it wrote to the counters, and how long they
 // mean something then, and whether it wrote to the standing.
-func (e *entry) decide(req *sluice.Request, at sluice.Tick, d *sluice.Decision) (written, amended bool, life time.Duration) {
-	asked, amended := e.standing.Ask(req, at)
-	written = e.record.Decide(&asked, at, d)
+func (st *standing) decide(r *algorithm.Record, req *sluice.Request, at sluice.Tick, d *sluice.Decision) (written, amended bool, life time.Duration) {
+	asked, amended := st.Ask(req, at)
+	written = r.Decide(&asked, at, d)
 	life = d.ResetAfter
-	return written, e.standing.Answer(req, at, d) || amended, life
+	return written, st.Answer(req, at, d) || amended, life
 }
 
 // Amend implements [sluice.Store].
@@ -30,22 +27,25 @@ func (s *Store) Amend(ctx context.Context, a sluice.Amendment) (sluice.Standing,
 	if err := ctx.Err(); err != nil {
 		return sluice.Standing{}, fmt.Errorf("memstore: %w: %w", sluice.ErrNotSent, err)
 	}
-	hash := s.hash(a.Policy, a.Key)
-	sh := s.shardOf(hash)
+	sh, hash := s.place(s.hash(a.Policy, a.Key))
 	sh.lock()
 	defer sh.mu.Unlock()
-	now, at, grace := s.instants(a.At)
 	e := sh.find(hash, a.Policy, a.Key)
 	known := e != nil
 	if !known {
-		e = &entry{hash: hash, policy: strings.Clone(a.Policy), key: strings.Clone(a.Key)}
+		e = newEntry(hash, a.Policy, a.Key)
 	}
-	st := e.standing
+	defer e.release()
+	now := s.clock.now()
+	e.last = now
+	at, grace := instants(a.At, now)
+	st := e.standing()
 	if st == nil {
 		st = new(standing)
 	}
 	is, written := st.Amend(&a, at)
 	if written {
+		e.addMore(a.Policy, a.Key)
 		sh.stand(e, st, expiry(st.Ends(), at, now, grace))
 		s.keep(sh, e, known, now)
 	}
@@ -60,16 +60,17 @@ type list struct {
 
 // list enters an entry into the lists that it is to be in, and takes it out of the others.
 func (sh *shard) list(e *entry, in [2]bool) {
-	if e.standing == nil {
+	st := e.standing()
+	if st == nil {
 		return
 	}
 	for kind := range in {
-		if e.standing.listed[kind] == in[kind] {
+		if st.listed[kind] == in[kind] {
 			continue
 		}
-		e.standing.listed[kind] = in[kind]
-		name := list{e.policy, kind}
-		place, _ := placeIn(sh.lists[name], e.key)
+		st.listed[kind] = in[kind]
+		name := list{e.more.policy, kind}
+		place, _ := placeIn(sh.lists[name], e.more.key)
 		if in[kind] {
 			sh.lists[name] = slices.Insert(sh.lists[name], place, e)
 			continue
@@ -82,7 +83,7 @@ func (sh *shard) list(e *entry, in [2]bool) {
 }
 
 func placeIn(entries []*entry, key string) (place int, found bool) {
-	return slices.BinarySearchFunc(entries, key, func(e *entry, key string) int { return strings.Compare(e.key, key) })
+	return slices.BinarySearchFunc(entries, key, func(e *entry, key string) int { return strings.Compare(e.more.key, key) })
 }
 
 // List implements [sluice.Store]. Keys come in the order of shards, and by the key within each.
@@ -115,7 +116,7 @@ func (s *Store) listShard(page *sluice.Page, name list, at *cursor, most int) (l
 	sh := &s.shards[at.shard]
 	sh.lock()
 	defer sh.mu.Unlock()
-	now := s.now()
+	now := s.clock.now()
 	from, found := placeIn(sh.lists[name], at.key)
 	if found {
 		from++
@@ -123,23 +124,31 @@ func (s *Store) listShard(page *sluice.Page, name list, at *cursor, most int) (l
 	// A copy, because what has expired leaves the list.
 	entries := slices.Clone(sh.lists[name][from:min(from+most, len(sh.lists[name]))])
 	for _, e := range entries {
-		at.key = e.key
-		st := e.standing
-		if st.expires <= now {
-			sh.stand(e, nil, 0)
-			s.keep(sh, e, true, now)
-			continue
-		}
-		is, written := st.Amend(&sluice.Amendment{}, sluice.Tick(now))
-		if written {
-			sh.stand(e, st, expiry(st.Ends(), sluice.Tick(now), now, 0))
-			s.keep(sh, e, true, now)
-		}
-		if is.Block != nil && name.kind == blocks || is.Override != nil && name.kind == overrides {
-			page.Entries = append(page.Entries, sluice.Listed{Key: e.key, Standing: is})
+		at.key = e.more.key
+		if is := s.listed(sh, e, now); is.Block != nil && name.kind == blocks || is.Override != nil && name.kind == overrides {
+			page.Entries = append(page.Entries, sluice.Listed{Key: at.key, Standing: is})
 		}
 	}
 	return len(entries)
+}
+
+// listed returns the standing of an entry of a list.
+func (s *Store) listed(sh *shard, e *entry, now int64) sluice.Standing {
+	e.acquire()
+	defer e.release()
+	e.last = now
+	st := e.standing()
+	if st.expires <= now {
+		sh.stand(e, nil, 0)
+		s.keep(sh, e, true, now)
+		return sluice.Standing{}
+	}
+	is, written := st.Amend(&sluice.Amendment{}, sluice.Tick(now))
+	if written {
+		sh.stand(e, st, expiry(st.Ends(), sluice.Tick(now), now, 0))
+		s.keep(sh, e, true, now)
+	}
+	return is
 }
 
 // cursor is a place in a list: behind a key of a shard, which need not be there any more. Without a key it is before the
