@@ -47,8 +47,11 @@ func (l *Limiter) Policy() Policy {
 // of any bytes, the cost 0 to [MaxCount]; a cost of 0 takes nothing and is refused only where a key owes more than its
 // limit holds, as it may after a limit was lowered. The error is an [*InvalidError] for a key or cost that is not legal,
 // else it comes from the store: see [ErrNotSent] and [ErrUncertain].
-func (l *Limiter) Check(ctx context.Context, key string, cost int64) (Decision, error) {
-	return l.ask(ctx, Request{Key: key, Cost: cost})
+func (l *Limiter) Check(ctx context.Context, key string, cost int64) (d Decision, err error) {
+	if err = validate(key, cost); err == nil {
+		d, err = l.store.Check(ctx, Request{Policy: l.policy, Key: key, Cost: cost})
+	}
+	return d, err
 }
 
 // Peek says what a check of cost 1 would be answered now, and takes nothing.

@@ -87,7 +87,7 @@ func (e *entry) is(policy, key string) bool {
 // lock less and less often, so that the one who holds it keeps the entry in his processor's cache, and then lets other
 // goroutines run: the holder may be one that was stopped.
 func (e *entry) acquire() bool {
-	for pause := 1; ; {
+	for pause := shortestPause; ; {
 		switch e.lock.Load() {
 		case gone:
 			return false
@@ -96,7 +96,7 @@ func (e *entry) acquire() bool {
 				return true
 			}
 		}
-		if pause < longestPause {
+		if pause <= longestPause {
 			for range pause {
 			}
 			pause *= 2
@@ -107,7 +107,10 @@ func (e *entry) acquire() bool {
 }
 
 // longestPause is how many steps somebody waits before he lets others run, about as long as a few decisions take.
-const longestPause = 512
+const (
+	shortestPause = 1 << 13
+	longestPause  = 1 << 15
+)
 
 // release gives back the lock, unless the entry is gone by now.
 func (e *entry) release() {
