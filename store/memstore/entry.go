@@ -12,18 +12,20 @@ import (
 // the policy has one limit, which keeps no log, and the key is short: to fetch memory is most of what a decision costs
 // where there are many keys.
 //
-// hash, length and start never change. place belongs to the shard's lock. Everything else belongs to the entry's own lock,
-// and what is in more also to that of the shard: to change it takes both, to look at it one of them.
+// An entry belongs to whoever has acquired it. What is in more belongs to the shard's lock as well: to change it takes
+// both, to look at it one of them. place and number belong to the shard's lock alone.
 type entry struct {
-	lock    atomic.Uint32
-	hash    uint32
-	record  algorithm.Record
-	last    int64 // ticks of the store's clock; nothing was decided later
-	expires int64 // ticks of the store's clock; the counters mean nothing from then on. 0 where there are none
-	more    *more // nil where the key is short and nothing is known but counters
-	place   uint32
-	length  uint8          // of the key, or tooLong
-	start   [shortKey]byte // of the key
+	lock   atomic.Uint32
+	place  uint32 // in the heap
+	record algorithm.Record
+	last   int64 // ticks of the store's clock; nothing was decided later
+
+	hash    atomic.Uint32 // in the other line, so that to look at it before the lock is taken fetches both at once
+	number  uint32        // in the table
+	expires int64         // ticks of the store's clock; the counters mean nothing from then on. 0 where there are none
+	more    *more         // nil where the key is short and nothing is known but counters
+	length  uint8         // of the key, or tooLong; 0 where the entry is nobody's
+	start   [shortKey]byte
 }
 
 // more is what few entries have.
@@ -34,27 +36,26 @@ type more struct {
 
 const (
 	// shortKey is the length of the longest key that an entry holds within itself. A UUID is shorter.
-	shortKey = 43
+	shortKey = 39
 	// tooLong is the length of those that are longer, which stand whole in more.
 	tooLong = shortKey + 1
 )
 
-// The states of an entry's lock. One that is gone is in no shard any more, and nobody else gets hold of it.
-const (
-	unlocked = iota
-	locked
-	gone
-)
-
-// newEntry returns an entry that its caller holds. It shares no memory with the key, which may be part of something large.
-func newEntry(hash uint32, policy, key string) *entry {
-	e := &entry{hash: hash, length: uint8(min(len(key), tooLong))}
-	e.lock.Store(locked)
+// begin gives an entry that is nobody's to a key. It keeps no memory of the key's, which may be part of something large.
+func (e *entry) begin(hash uint32, policy, key string) {
+	e.hash.Store(hash)
+	e.length = uint8(min(len(key), tooLong))
 	copy(e.start[:], key)
 	if e.length == tooLong {
 		e.addMore(policy, key)
 	}
-	return e
+}
+
+// end makes an entry nobody's.
+func (e *entry) end() {
+	e.forget()
+	e.more, e.length = nil, 0
+	e.hash.Store(0)
 }
 
 func (e *entry) addMore(policy, key string) {
@@ -63,18 +64,13 @@ func (e *entry) addMore(policy, key string) {
 	}
 }
 
-// mayBe reports whether the entry can be that of a key with such a hash. It needs no lock.
-func (e *entry) mayBe(hash uint32, key string) bool {
-	if e.hash != hash || int(e.length) != min(len(key), tooLong) {
-		return false
-	}
-	n := min(len(key), shortKey)
-	return string(e.start[:n]) == key[:n]
-}
-
-// is reports whether an entry that may be that of a key is.
+// is reports whether an entry whose hash is right is that of a key.
 func (e *entry) is(policy, key string) bool {
-	if e.length == tooLong && e.more.key != key {
+	if int(e.length) != len(key) {
+		if e.length != tooLong || e.more.key != key {
+			return false
+		}
+	} else if string(e.start[:min(e.length, shortKey)]) != key {
 		return false
 	}
 	if wrote := e.record.Policy(); wrote != nil {
@@ -83,41 +79,27 @@ func (e *entry) is(policy, key string) bool {
 	return e.more != nil && e.more.policy == policy
 }
 
-// acquire takes the lock and reports whether it got it: it does not where the entry is gone. Whoever waits looks at the
-// lock less and less often, so that the one who holds it keeps the entry in his processor's cache, and then lets other
-// goroutines run: the holder may be one that was stopped.
-func (e *entry) acquire() bool {
-	for pause := shortestPause; ; {
-		switch e.lock.Load() {
-		case gone:
-			return false
-		case unlocked:
-			if e.lock.CompareAndSwap(unlocked, locked) {
-				return true
-			}
-		}
-		if pause <= longestPause {
-			for range pause {
-			}
-			pause *= 2
-		} else {
+// acquire takes the lock. Whoever waits looks at it seldom, and less and less often, so that the one who holds it keeps
+// the entry in the cache of his processor and makes many decisions in the meantime; and then lets other goroutines run,
+// because the holder may be one that was stopped.
+func (e *entry) acquire() {
+	for pause := shortestPause; e.lock.Load() != 0 || !e.lock.CompareAndSwap(0, 1); pause *= 2 {
+		if pause > longestPause {
 			runtime.Gosched()
+			pause = longestPause
+		}
+		for range pause {
 		}
 	}
 }
 
-// longestPause is how many steps somebody waits before he lets others run, about as long as a few decisions take.
+// The steps that somebody waits: about as long as 30 decisions take, and 100.
 const (
 	shortestPause = 1 << 13
 	longestPause  = 1 << 15
 )
 
-// release gives back the lock, unless the entry is gone by now.
-func (e *entry) release() {
-	if e.lock.Load() == locked {
-		e.lock.Store(unlocked)
-	}
-}
+func (e *entry) release() { e.lock.Store(0) }
 
 func (e *entry) standing() *standing {
 	if e.more == nil {

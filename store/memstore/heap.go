@@ -30,9 +30,6 @@ func (h *heap) remove(e *entry) {
 		h.down(place)
 		h.up(place)
 	}
-	if cap(*h) > 8*len(*h)+64 {
-		*h = append(make(heap, 0, 2*len(*h)), *h...)
-	}
 }
 
 // earlier notes that an entry may end before it is due.

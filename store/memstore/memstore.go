@@ -64,7 +64,7 @@ func New(cfg Config) (*Store, error) {
 	}
 	s := &Store{maxKeys: int64(cfg.MaxKeys), seed: maphash.MakeSeed(), shards: make([]shard, n)}
 	for i := range s.shards {
-		s.shards[i].table.Store(newTable(fewestSlots))
+		s.shards[i].table.Store(newTable())
 		s.shards[i].lists = make(map[list][]*entry)
 		s.shards[i].earliest.Store(never)
 	}
@@ -140,6 +140,7 @@ func (s *Store) Run(ctx context.Context) error {
 			for sh.earliest.Load() <= now && ctx.Err() == nil {
 				sh.lock()
 				s.keys.Add(-int64(sh.sweep(now, sweptByRun)))
+				sh.tidy()
 				sh.mu.Unlock()
 			}
 		}
@@ -201,7 +202,7 @@ func (s *Store) decideKnown(hash uint64, req *sluice.Request, d *sluice.Decision
 		e.write(now, d.ResetAfter, grace)
 	}
 	cut := e.expires < was
-	e.lock.Store(unlocked)
+	e.release()
 	if cut {
 		s.cut(sh, within, req)
 	}
@@ -230,13 +231,14 @@ func (s *Store) decide(hash uint64, req *sluice.Request, d *sluice.Decision) err
 	e := sh.find(within, req.Policy.Name, req.Key)
 	known := e != nil
 	if !known {
-		e = newEntry(within, req.Policy.Name, req.Key)
+		e = sh.blank(within, req.Policy.Name, req.Key)
 	}
 	defer e.release()
 	now := s.clock.now()
 	e.last = now
 	at, grace := instants(req.At, now)
 	if req.Before != 0 && at >= req.Before {
+		s.leave(sh, e, known)
 		return fmt.Errorf("memstore: %w", sluice.ErrStale)
 	}
 	if st := e.standing(); st != nil && st.expires <= now {
@@ -259,6 +261,7 @@ func (s *Store) decide(hash uint64, req *sluice.Request, d *sluice.Decision) err
 		written, amended, life = st.decide(&e.record, req, at, d)
 	}
 	if !written && !amended {
+		s.leave(sh, e, known)
 		return nil
 	}
 	if written {
@@ -288,6 +291,13 @@ func expiry(ends, at sluice.Tick, now int64, grace time.Duration) int64 {
 	return now + int64(ends-at) + int64(grace/time.Microsecond)
 }
 
+// leave leaves an entry as it was, to which nothing was written: there is none still where there was none.
+func (s *Store) leave(sh *shard, e *entry, known bool) {
+	if !known {
+		sh.drop(e)
+	}
+}
+
 // keep puts an entry that was written in its place, which is none where nothing is left of it.
 func (s *Store) keep(sh *shard, e *entry, known bool, now int64) {
 	if e.expires == 0 {
@@ -298,6 +308,7 @@ func (s *Store) keep(sh *shard, e *entry, known bool, now int64) {
 		sh.remove(e)
 		s.keys.Add(-1)
 	case empty:
+		sh.drop(e)
 	case known:
 		sh.renew(e)
 	default:

@@ -50,12 +50,16 @@ func (sh *shard) lock() {
 // find returns the entry of a key, acquired, or nil. Without the shard's lock, nil means only that it has not been seen.
 func (sh *shard) find(hash uint32, policy, key string) *entry {
 	t := sh.table.Load()
-	for i := t.home(hash); ; i = t.next(i) {
-		e := t.slots[i].Load()
-		if e == nil {
+	for i, mask := hash, t.mask(); ; i++ {
+		slot := t.slots[i&mask].Load()
+		if slot == 0 {
 			return nil
 		}
-		if e.mayBe(hash, key) && e.acquire() {
+		if (slot^hash)&^mask != 0 {
+			continue
+		}
+		if e := t.entry(slot); e.hash.Load() == hash {
+			e.acquire()
 			if e.is(policy, key) {
 				return e
 			}
@@ -71,24 +75,44 @@ const never = math.MaxInt64
 // [sluice.Request].
 const simulatedGrace = time.Hour
 
-// insert adds an entry.
-func (sh *shard) insert(e *entry) {
-	t := sh.table.Load().grown()
-	t.add(e)
+// blank returns an entry for a key that has none, acquired, which is not in the shard yet. It must be inserted or dropped.
+func (sh *shard) blank(hash uint32, policy, key string) *entry {
+	sh.tidy()
+	e, t := sh.table.Load().take()
 	sh.table.Store(t)
+	e.begin(hash, policy, key)
+	return e
+}
+
+// tidy gives back the memory of a shard that is empty. No blank entry must be about.
+func (sh *shard) tidy() {
+	if len(sh.counters)+len(sh.held) == 0 && len(sh.table.Load().chunks) > 1 {
+		sh.table.Store(newTable())
+		sh.counters, sh.held = nil, nil
+	}
+}
+
+// insert adds a blank entry in which something has been written.
+func (sh *shard) insert(e *entry) {
+	sh.table.Load().add(e)
 	sh.heapOf(e.held()).push(e)
 	sh.note()
 }
 
-// remove takes out an entry, which is gone then.
+// remove takes out an entry.
 func (sh *shard) remove(e *entry) {
-	t := sh.table.Load()
-	t.remove(e)
-	sh.table.Store(t.shrunk())
+	sh.table.Load().remove(e)
 	sh.heapOf(e.held()).remove(e)
 	sh.list(e, [2]bool{})
 	sh.note()
-	e.lock.Store(gone)
+	sh.drop(e)
+}
+
+// drop makes an entry nobody's.
+func (sh *shard) drop(e *entry) {
+	e.end()
+	t := sh.table.Load()
+	t.unused = append(t.unused, e)
 }
 
 // renew notes that an entry was written again. Only one that ends before it is due moves.
@@ -135,6 +159,7 @@ func (sh *shard) sweep(now int64, most int) (swept int) {
 				break
 			}
 			sh.remove(top)
+			top.release()
 			swept++
 		}
 	}
@@ -150,6 +175,7 @@ func (sh *shard) evict(held bool) bool {
 		return false
 	}
 	sh.remove(top)
+	top.release()
 	return true
 }
 

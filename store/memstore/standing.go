@@ -33,7 +33,7 @@ func (s *Store) Amend(ctx context.Context, a sluice.Amendment) (sluice.Standing,
 	e := sh.find(hash, a.Policy, a.Key)
 	known := e != nil
 	if !known {
-		e = newEntry(hash, a.Policy, a.Key)
+		e = sh.blank(hash, a.Policy, a.Key)
 	}
 	defer e.release()
 	now := s.clock.now()
@@ -48,6 +48,8 @@ func (s *Store) Amend(ctx context.Context, a sluice.Amendment) (sluice.Standing,
 		e.addMore(a.Policy, a.Key)
 		sh.stand(e, st, expiry(st.Ends(), at, now, grace))
 		s.keep(sh, e, known, now)
+	} else {
+		s.leave(sh, e, known)
 	}
 	return is, nil
 }

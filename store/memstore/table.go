@@ -2,76 +2,100 @@ package memstore
 
 import "sync/atomic"
 
-// table finds entries by the hash of their key: each stands in the first place that was free from the one on that its
-// hash says. It is read without a lock while others change it, so a search can miss an entry that is just being moved,
-// and never finds one that is not there; see [shard.find].
+// table holds the entries of a shard and finds them by the hash of their key. It is read without a lock while the one who
+// has the shard's changes it: a search can miss an entry that is just being moved to another slot, and can come to one
+// that has just been given to another key. The entry itself says whose it is, under its own lock; see [shard.find].
+//
+// A slot is 0 or a number that has in its lower bits, as many as it takes to number all slots, which entry it is, and
+// above them what the hash has there. Each stands in the first slot that was empty from the one on that the lower bits of
+// its hash say. So slots are small, and next to no search looks at the entry of another key.
+//
+// Entries never move, and are used again; their memory is given back when the shard is empty.
 type table struct {
-	slots []atomic.Pointer[entry] // a power of two, at most half of them in use
-	used  int
+	slots  []atomic.Uint32 // a power of two, at most three quarters of them in use
+	chunks []*[chunkLength]entry
+	unused []*entry
 }
 
-const fewestSlots = 8
+const (
+	fewestSlots = 8
+	chunkLength = 32
+)
 
-func newTable(slots int) *table {
-	return &table{slots: make([]atomic.Pointer[entry], slots)}
+func newTable() *table {
+	return &table{slots: make([]atomic.Uint32, fewestSlots)}
 }
 
-// grown returns a table that has room for one more entry: this one, or one twice as large.
+// entry returns the entry of a slot.
+func (t *table) entry(slot uint32) *entry {
+	number := slot & t.mask()
+	return &t.chunks[number/chunkLength][number%chunkLength]
+}
+
+func (t *table) mask() uint32 { return uint32(len(t.slots) - 1) }
+
+// take returns an entry that is nobody's, acquired, and the table that holds it from now on, which is another one where
+// there was none left.
+func (t *table) take() (*entry, *table) {
+	if len(t.unused) == 0 {
+		t = t.grown()
+	}
+	last := len(t.unused) - 1
+	e := t.unused[last]
+	t.unused = t.unused[:last]
+	e.acquire()
+	return e, t
+}
+
+// grown returns a table with the same entries and another chunk of them. Number 0 is that of none, so that no slot in use
+// is 0.
 func (t *table) grown() *table {
-	if 2*(t.used+1) <= len(t.slots) {
-		return t
+	chunk, first := new([chunkLength]entry), uint32(len(t.chunks)*chunkLength)
+	n := &table{slots: t.slots, chunks: append(t.chunks, chunk)}
+	for i := chunkLength - 1; i >= 0; i-- {
+		if chunk[i].number = first + uint32(i); chunk[i].number > 0 {
+			n.unused = append(n.unused, &chunk[i])
+		}
 	}
-	return t.resized(2 * len(t.slots))
-}
-
-// shrunk returns a table that is not much larger than it needs to be: this one, or one half as large.
-func (t *table) shrunk() *table {
-	if 8*t.used > len(t.slots) || len(t.slots) == fewestSlots {
-		return t
+	for 4*len(n.chunks)*chunkLength > 3*len(n.slots) {
+		n.slots = make([]atomic.Uint32, 2*len(n.slots))
 	}
-	return t.resized(len(t.slots) / 2)
-}
-
-func (t *table) resized(slots int) *table {
-	n := newTable(slots)
-	for i := range t.slots {
-		if e := t.slots[i].Load(); e != nil {
-			n.add(e)
+	if len(n.slots) > len(t.slots) {
+		for i := range t.slots {
+			if slot := t.slots[i].Load(); slot != 0 {
+				n.add(t.entry(slot))
+			}
 		}
 	}
 	return n
 }
 
-// add puts an entry in, for which there must be room.
+// add has an entry found that was taken and has its hash.
 func (t *table) add(e *entry) {
-	i := t.home(e.hash)
-	for t.slots[i].Load() != nil {
-		i = t.next(i)
+	hash := e.hash.Load()
+	i := hash
+	for t.slots[i&t.mask()].Load() != 0 {
+		i++
 	}
-	t.slots[i].Store(e)
-	t.used++
+	t.slots[i&t.mask()].Store(hash&^t.mask() | e.number)
 }
 
-// remove takes an entry out that is in the table, and closes the gap: what stands behind it and is not at home moves up.
+// remove has an entry found no more, and closes the gap: what stands behind it and not where its hash says moves up.
 func (t *table) remove(e *entry) {
-	gap := t.home(e.hash)
-	for t.slots[gap].Load() != e {
-		gap = t.next(gap)
+	hash, mask := e.hash.Load(), t.mask()
+	gap := hash & mask
+	for t.slots[gap].Load() != hash&^mask|e.number {
+		gap = (gap + 1) & mask
 	}
-	for i := t.next(gap); ; i = t.next(i) {
-		moved := t.slots[i].Load()
-		if moved == nil {
+	for i := (gap + 1) & mask; ; i = (i + 1) & mask {
+		slot := t.slots[i].Load()
+		if slot == 0 {
 			break
 		}
-		if t.distance(t.home(moved.hash), i) >= t.distance(gap, i) {
-			t.slots[gap].Store(moved)
+		if home := t.entry(slot).hash.Load() & mask; (i-home)&mask >= (i-gap)&mask {
+			t.slots[gap].Store(slot)
 			gap = i
 		}
 	}
-	t.slots[gap].Store(nil)
-	t.used--
+	t.slots[gap].Store(0)
 }
-
-func (t *table) home(hash uint32) int          { return int(hash) & (len(t.slots) - 1) }
-func (t *table) next(i int) int                { return (i + 1) & (len(t.slots) - 1) }
-func (t *table) distance(from, to int) (n int) { return (to - from) & (len(t.slots) - 1) }
