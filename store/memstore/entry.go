@@ -66,11 +66,11 @@ func (e *entry) addMore(policy, key string) {
 
 // is reports whether an entry whose hash is right is that of a key.
 func (e *entry) is(policy, key string) bool {
-	if int(e.length) != len(key) {
+	if len(key) > shortKey {
 		if e.length != tooLong || e.more.key != key {
 			return false
 		}
-	} else if string(e.start[:min(e.length, shortKey)]) != key {
+	} else if int(e.length) != len(key) || string(e.start[:len(key)]) != key {
 		return false
 	}
 	if wrote := e.record.Policy(); wrote != nil {

@@ -1,7 +1,9 @@
 package memstore
 
 import (
+	"context"
 	"time"
+	"unsafe"
 
 	"github.com/sluice-project/sluice"
 )
@@ -84,3 +86,17 @@ func (s *Store) Listed() (n int) {
 	}
 	return n
 }
+
+// Sweep drops what means nothing any more, as Run does.
+func (s *Store) Sweep() { s.sweep(context.Background()) }
+
+// Capacity returns for how many keys the store has memory.
+func (s *Store) Capacity() (n int) {
+	for i := range s.shards {
+		n += len(s.shards[i].table.Load().chunks) * chunkLength
+	}
+	return n
+}
+
+// EntrySize is how many bytes an entry has.
+const EntrySize = unsafe.Sizeof(entry{})

@@ -134,15 +134,20 @@ func (s *Store) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		now := s.clock.now()
-		for i := range s.shards {
-			sh := &s.shards[i]
-			for sh.earliest.Load() <= now && ctx.Err() == nil {
-				sh.lock()
-				s.keys.Add(-int64(sh.sweep(now, sweptByRun)))
-				sh.tidy()
-				sh.mu.Unlock()
-			}
+		s.sweep(ctx)
+	}
+}
+
+// sweep drops all keys whose state means nothing any more.
+func (s *Store) sweep(ctx context.Context) {
+	now := s.clock.now()
+	for i := range s.shards {
+		sh := &s.shards[i]
+		for sh.earliest.Load() <= now && ctx.Err() == nil {
+			sh.lock()
+			s.keys.Add(-int64(sh.sweep(now, sweptByRun)))
+			sh.tidy(0)
+			sh.mu.Unlock()
 		}
 	}
 }

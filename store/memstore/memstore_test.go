@@ -56,38 +56,44 @@ func TestCheckAfterTheContextEnded(t *testing.T) {
 // by more than a period, and what the other took would come back early.
 func TestLateCaller(t *testing.T) {
 	t.Parallel()
-	const begin, period = 1_700_000_000_000_000, 100 * time.Millisecond
-	s := newStore(t, 0)
-	limit := sluice.Per(1, period)
-	check := func() bool {
-		req := sluice.Request{Policy: &sluice.Policy{Name: "p", Limits: []sluice.Limit{limit}}, Key: "k", Cost: 1}
-		d, err := s.Check(context.Background(), req)
-		if err != nil {
-			t.Error(err)
+	for _, known := range []bool{false, true} {
+		const begin, period = 1_700_000_000_000_000, 100 * time.Millisecond
+		s := newStore(t, 0)
+		limit := sluice.Per(1, period)
+		check := func() bool {
+			req := sluice.Request{Policy: &sluice.Policy{Name: "p", Limits: []sluice.Limit{limit}}, Key: "k", Cost: 1}
+			d, err := s.Check(context.Background(), req)
+			if err != nil {
+				t.Error(err)
+			}
+			return d.Allowed
 		}
-		return d.Allowed
-	}
-	later := int64(begin + 2*period/time.Microsecond)
-	another := make(chan bool, 1)
-	var reads atomic.Int64
-	s.SetClock(func() int64 {
-		if reads.Add(1) > 1 {
-			return later
+		if known {
+			s.SetClock(func() int64 { return begin - int64(period/time.Microsecond) })
+			check()
 		}
-		go func() { another <- check() }()
-		select {
-		case allowed := <-another:
-			another <- allowed
-		case <-time.After(50 * time.Millisecond): // he waits for the one who has been stopped
+		later := int64(begin + 2*period/time.Microsecond)
+		another := make(chan bool, 1)
+		var reads atomic.Int64
+		s.SetClock(func() int64 {
+			if reads.Add(1) > 1 {
+				return later
+			}
+			go func() { another <- check() }()
+			select {
+			case allowed := <-another:
+				another <- allowed
+			case <-time.After(50 * time.Millisecond): // he waits for the one who has been stopped
+			}
+			return begin
+		})
+		check()
+		if !<-another {
+			t.Fatalf("known %t: the first check in two periods is refused", known)
 		}
-		return begin
-	})
-	check()
-	if !<-another {
-		t.Fatal("the first check in two periods is refused")
-	}
-	if s.SetClock(func() int64 { return later + 1 }); check() {
-		t.Error("a unit is granted, one tick after the only one of this period was")
+		if s.SetClock(func() int64 { return later + 1 }); check() {
+			t.Errorf("known %t: a unit is granted, one tick after the only one of this period was", known)
+		}
 	}
 }
 

@@ -77,16 +77,16 @@ const simulatedGrace = time.Hour
 
 // blank returns an entry for a key that has none, acquired, which is not in the shard yet. It must be inserted or dropped.
 func (sh *shard) blank(hash uint32, policy, key string) *entry {
-	sh.tidy()
+	sh.tidy(1)
 	e, t := sh.table.Load().take()
 	sh.table.Store(t)
 	e.begin(hash, policy, key)
 	return e
 }
 
-// tidy gives back the memory of a shard that is empty. No blank entry must be about.
-func (sh *shard) tidy() {
-	if len(sh.counters)+len(sh.held) == 0 && len(sh.table.Load().chunks) > 1 {
+// tidy gives back the memory of a shard that is empty and has more than so many chunks. No blank entry must be about.
+func (sh *shard) tidy(chunks int) {
+	if len(sh.counters)+len(sh.held) == 0 && len(sh.table.Load().chunks) > chunks {
 		sh.table.Store(newTable())
 		sh.counters, sh.held = nil, nil
 	}
