@@ -186,7 +186,7 @@ func (s *Store) decideKnown(hash uint64, req *sluice.Request, d *sluice.Decision
 	if e == nil {
 		return false, nil
 	}
-	if e.standing() != nil {
+	if e.standing() != nil || algorithm.Reports(req) {
 		e.release()
 		return false, nil
 	}
@@ -249,11 +249,12 @@ func (s *Store) decide(hash uint64, req *sluice.Request, d *sluice.Decision) err
 	if st := e.standing(); st != nil && st.expires <= now {
 		sh.stand(e, nil, 0)
 	}
-	if e.standing == nil && algorithm.Reports(req) {
-		e.standing = new(standing) // which counts them, and so is written
-	}
 	written, life := false, time.Duration(0)
 	st, amended := e.standing(), false
+	if st == nil && algorithm.Reports(req) {
+		st = new(standing) // which counts them, and so is written
+		e.addMore(req.Policy.Name, req.Key)
+	}
 	if st == nil {
 		written = e.record.Decide(req, at, d)
 		life = d.ResetAfter

@@ -41,8 +41,8 @@ var standingFaults = []fault{
 	{
 		name: "refusals elsewhere of a key without a standing are lost",
 		file: "store/memstore/memstore.go", by: standing,
-		old: "if e.standing == nil && algorithm.Reports(req) {",
-		new: "if e.standing == nil && algorithm.Reports(req) && req.Cost > 1 {",
+		old: "if st == nil && algorithm.Reports(req) {",
+		new: "if st == nil && algorithm.Reports(req) && req.Cost > 1 {",
 	},
 	{
 		name: "refusals elsewhere count as one",
