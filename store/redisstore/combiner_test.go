@@ -238,7 +238,7 @@ func TestOneKeysTroubleIsItsOwn(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, redistest.Options{})
 	admin := newClient(t, server.URL())
-	rights := strings.Fields("ACL SETUSER limiter on >pw resetkeys ~sluice:* -@all +evalsha +eval +get +set +time +hello +ping") // no PTTL
+	rights := strings.Fields("ACL SETUSER limiter on >pw resetkeys ~sluice:* -@all +evalsha +eval +get +mget +exists +set +time +hello +ping") // no PTTL
 	if err := do(t, admin, rights...).Error(); err != nil {
 		t.Fatal(err)
 	}
