@@ -235,7 +235,7 @@ end
 
 -- decide decides what is asked of a key, with one read and one write of its state and of its standing. Whatever is wrong
 -- with one key is an error of that key alone, and writing the state is the last thing that can go wrong.
-return function(key, standing_key, number, plan, from, to)
+local function decide(key, standing_key, number, plan, from, to)
   local policy = policies[number] or policy_of(number)
   if now >= policy.before then
     return redis.error_reply('STALE the instant before which it had to be decided has passed')
@@ -289,3 +289,5 @@ return function(key, standing_key, number, plan, from, to)
   end
   return replies
 end
+
+return decide, muldiv

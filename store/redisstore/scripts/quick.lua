@@ -54,6 +54,16 @@ if type(standings) == 'table' then
   return standings -- an error
 end
 
+local decide, muldiv -- of check.lua and limits.lua, once they are needed
+
+-- divide is muldiv, for products that are too great to be made at once.
+local function divide(a, b, m)
+  if not decide then
+    decide, muldiv = whole(now, born)
+  end
+  return muldiv(a, b, m)
+end
+
 -- prepare reads a policy. It has no limits where they are to be read by others: one that must not decide any more, or one
 -- with a limit that is not among those that most have.
 local function prepare(bytes)
@@ -74,7 +84,7 @@ local function prepare(bytes)
     limits[#limits + 1] = {
       head = string.sub(bytes, pos, pos + size - 1), size = size, kind = kind, period = period, count = count,
       capacity = capacity, format = '>c' .. size .. 'i7I5', at = 0, used = 0, earned = 0, fraction = 0,
-      alive = 0, first = 0, log = '',
+      even = (period - period % count) / count, odd = period % count, alive = 0, first = 0, last = 0,
     }
     sliding = sliding or kind == SLIDING_WINDOW
     room = capacity < room and capacity or room
@@ -135,12 +145,13 @@ local function read(l, value, pos)
           used, at, since = used - periods * count, now - rest, rest
         end
       end
-      local product = since * count
-      if product >= FOREVER then
-        return nil
+      local product, earned, fraction = since * count, nil, nil
+      if product < FOREVER then
+        fraction = product % period
+        earned = (product - fraction) / period
+      else
+        earned, fraction = divide(count, since, period)
       end
-      local fraction = product % period
-      local earned = (product - fraction) / period
       if earned >= used then
         used, earned, fraction = 0, 0, 0
       end
@@ -166,13 +177,16 @@ local function charge(l, value, units)
       earned, fraction = l.earned, l.fraction
     end
     used = used + units
-    local product = (used - earned - 1) * period
-    if product >= FOREVER then
-      return nil
+    local missing = used - earned - 1
+    local product, ticks, rest = missing * l.odd, nil, nil
+    if product < FOREVER then
+      rest = product % count
+      ticks = missing * l.even + (product - rest) / count
+    else
+      ticks, rest = divide(missing, period, count)
     end
-    local rest = product % count
     local last = rest + period - fraction + count - 1
-    return struct.pack(l.format, l.head, at, used), before + (product - rest + last - last % count) / count
+    return struct.pack(l.format, l.head, at, used), before + ticks + (last - last % count) / count
   elseif kind ~= SLIDING_WINDOW then
     if used == 0 then
       at = kind == ALIGNED_WINDOW and now - now % period or now
@@ -285,7 +299,7 @@ local function settle(policy, i, plan, from, pos)
   return value
 end
 
-local answers, others, policies, decide = {struct.pack('>I7', now)}, {''}, {}, nil
+local answers, others, policies = {struct.pack('>I7', now)}, {''}, {}
 local plan, pos, i = ARGV[2], 1, 0
 while pos <= #plan do
   local same, number, again, runs, from = struct.unpack('>I2I2BI2', plan, pos)
@@ -301,7 +315,9 @@ while pos <= #plan do
       answer = settle(policy, k, plan, from, pos - 1)
     end
     if not answer then
-      decide = decide or whole(now, born)
+      if not decide then
+        decide, muldiv = whole(now, born)
+      end
       answer = decide(KEYS[k], KEYS[keys + k], number, plan, from, pos - 1)
       others[#others + 1] = answer
       answer = '\255'
