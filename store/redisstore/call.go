@@ -140,14 +140,18 @@ func refusedWith(reply rueidis.RedisResult, code string) bool {
 // read writes the results of groups that shared a call. It returns those that were not decided and should be asked for
 // again, because Redis's clock reads what their callers did not expect.
 func (s *Store) read(ctx context.Context, groups []group, reply rueidis.RedisResult) (outside []group) {
-	parts, err := reply.ToArray()
+	answer, err := reply.ToMessage()
 	if err != nil {
 		err = failed(ctx, err)
 	}
+	var parts []rueidis.RedisMessage
 	var quick string
 	if err == nil {
-		if len(parts) > 0 {
+		if !answer.IsArray() {
+			quick, err = answer.ToString()
+		} else if parts, err = answer.ToArray(); err == nil && len(parts) > 0 {
 			quick, err = parts[0].ToString()
+			parts = parts[1:]
 		}
 		if err == nil && len(quick) < instantBytes+len(groups) {
 			err = fmt.Errorf("the script answered in %d bytes for %d keys", len(quick), len(groups))
@@ -158,7 +162,7 @@ func (s *Store) read(ctx context.Context, groups []group, reply rueidis.RedisRes
 	}
 	var now sluice.Tick
 	if err == nil {
-		now, quick, parts = sluice.Tick(bigEndian(quick[:instantBytes])), quick[instantBytes:], parts[1:]
+		now, quick = sluice.Tick(bigEndian(quick[:instantBytes])), quick[instantBytes:]
 	}
 	for i := range groups {
 		g := &groups[i]
