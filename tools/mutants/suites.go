@@ -25,7 +25,8 @@ var (
 	redisKeys     = suite{dir: "store/redisstore", run: "^Test(ClientOption$|Keys$)"}
 	redisOwn      = suite{dir: "store/redisstore", run: "^Test(Flushed|KeyWithout|Foreign|Errors|Refusals|Nothing|OneClock|Faded)"}
 	redisLedger   = suite{dir: "store/redisstore", run: "^TestLedger(|VersionsBeforeTheClock)$"}
-	combined      = suite{dir: "store/redisstore", run: "^Test(EveryCharge|NothingUnsent|OrderOfOneKey)"}
+	combined      = suite{dir: "store/redisstore", run: "^Test(EveryCharge|NothingUnsent|OrderOfOneKey|Slots|DecisionsMadeTogether)"}
+	deadlines     = suite{dir: "store/redisstore", run: "^Test(FrozenServerHolds|ErrorsSay)"}
 	memoryLedger  = suite{dir: "store/ledger"}
 	fleet         = suite{dir: "control", run: "^Test[^E]"} // not EachTickOnce, which takes seconds
 	ticks         = suite{dir: "control", run: "^TestServersTick"}
