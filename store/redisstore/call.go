@@ -3,45 +3,73 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/redis/rueidis"
 	"github.com/sluice-project/sluice"
 )
 
+// call is one round trip: the checks that leave together, and what is needed to write them down. It is used again.
+type call struct {
+	nth     int // of the calls of its lane
+	entries []*entry
+	ready   []*caller // those who have all that they asked for
+	groups  []group
+	places  [2 * mostTogether]uint16 // a hash table: the group of a key, counted from 1
+	keys    []string
+	args    []string
+	text    []byte
+	cuts    [][2]int // where in the text the keys are
+	plan    []byte
+}
+
+var calls = sync.Pool{New: func() any { return new(call) }}
+
 // group is the checks of one key under one policy, in order: the script reads and writes its state once.
 type group struct {
-	state, standing string // the keys in Redis
-	policy          *sluice.Policy
-	before          sluice.Tick
-	entries         []*entry
-	clock           sluice.Tick // what Redis's clock is thought to read
-	told            bool        // it has told so itself
+	policy      *sluice.Policy
+	first, last *entry // a list
+	checks      int
+	again       bool        // the call has a group before that shares the key's state or standing
+	clock       sluice.Tick // what Redis's clock is thought to read
+	told        bool        // it has told so itself
 }
 
 // instant is about when the group is decided: the edges of calendar windows are sent that lie around it.
-func (g group) instant() sluice.Tick {
-	if at := g.entries[0].req.At; at != 0 {
+func (g *group) instant() sluice.Tick {
+	if at := g.first.req.At; at != 0 {
 		return at
 	}
 	return g.clock
 }
 
 // call has entries of one instant decided in one script call, and writes their results.
-func (s *Store) call(ctx context.Context, entries []*entry) {
-	groups := s.groups(entries)
-	keys, args := arguments(groups)
-	reply := s.client.Do(ctx, s.evalsha(checkScript, keys, args))
+func (s *Store) call(c *call) {
+	ctx := newDeadline(s.timeout)
+	defer ctx.release()
+	s.group(c)
+	keys, args := s.arguments(c, c.groups)
+	var reply rueidis.RedisResult
+	if c.nth == 0 {
+		reply = s.client.Do(ctx, s.evalsha(checkScript, keys, args))
+	} else { // a blocking command is one that has a connection for itself
+		count := strconv.Itoa(len(keys))
+		reply = s.client.Do(ctx, s.client.B().Arbitrary("EVALSHA", checkScript.sha, count).Keys(keys...).Args(args...).Blocking())
+	}
 	if refusedWith(reply, "NOSCRIPT") {
 		reply = s.client.Do(ctx, s.eval(checkScript, keys, args))
 	}
-	if len(groups) > 1 && refusedWith(reply, "CROSSSLOT") { // a Cluster that does not look like one; nothing was done
+	if len(c.groups) > 1 && refusedWith(reply, "CROSSSLOT") { // a Cluster that does not look like one; nothing was done
 		s.combiner.apart.Store(true)
-		s.callApart(ctx, groups)
-		return
+		s.callApart(ctx, c.groups)
+	} else {
+		s.again(ctx, s.read(ctx, c.groups, reply))
 	}
-	s.again(ctx, s.read(ctx, groups, reply))
+	clear(c.groups)
 }
 
 // again asks once more for groups that were not decided because Redis's clock is far from this machine's, now that it
@@ -56,7 +84,7 @@ func (s *Store) again(ctx context.Context, groups []group) {
 func (s *Store) callApart(ctx context.Context, groups []group) {
 	calls := make([]scriptCall, len(groups))
 	for i := range groups {
-		calls[i].keys, calls[i].args = arguments(groups[i : i+1])
+		calls[i].keys, calls[i].args = s.arguments(new(call), groups[i:i+1])
 	}
 	var outside []group
 	for i, reply := range s.doScripts(ctx, checkScript, calls) {
@@ -65,72 +93,105 @@ func (s *Store) callApart(ctx context.Context, groups []group) {
 	s.again(ctx, outside)
 }
 
-// groups puts entries of one key and policy together, up to mostTogether. Those of one key stay in their order.
-func (s *Store) groups(entries []*entry) []group {
-	if len(entries) == 1 {
-		return []group{s.group(&entries[0].req, entries)}
-	}
-	type identity struct{ policy, key string }
-	groups := make([]group, 0, len(entries))
-	places := make(map[identity]int, len(entries))
-	for _, e := range entries {
-		id := identity{e.req.Policy.Name, e.req.Key}
-		place, known := places[id]
-		if !known || !groups[place].takes(e) {
-			place = len(groups)
-			places[id] = place
-			groups = append(groups, s.group(&e.req, nil))
+var seed = maphash.MakeSeed()
+
+// group puts a call's entries of one key and policy together. Those of one key stay in their order.
+func (s *Store) group(c *call) {
+	c.groups = c.groups[:0]
+	clear(c.places[:])
+	var clock sluice.Tick
+	for _, e := range c.entries {
+		e.next = nil
+		again := false
+		place := maphash.String(seed, e.req.Key) % uint64(len(c.places))
+		for ; c.places[place] != 0; place = (place + 1) % uint64(len(c.places)) {
+			g := &c.groups[c.places[place]-1]
+			if g.first.req.Key != e.req.Key || g.policy.Name != e.req.Policy.Name {
+				continue
+			}
+			if again = g.policy != e.req.Policy || g.first.req.Before != e.req.Before; !again {
+				g.last.next, g.last = e, e
+				g.checks++
+			}
+			break
 		}
-		groups[place].entries = append(groups[place].entries, e)
-	}
-	return groups
-}
-
-// takes reports whether an entry of the group's key can be one of it.
-func (g group) takes(e *entry) bool {
-	return g.policy == e.req.Policy && g.before == e.req.Before && len(g.entries) < mostTogether
-}
-
-func (s *Store) group(req *sluice.Request, entries []*entry) group {
-	p := req.Policy
-	spelled := s.keys.spell(req.Key)
-	return group{
-		state: s.keys.state(p, spelled), standing: s.keys.standing(p.Name, spelled), policy: p, before: req.Before,
-		entries: entries, clock: sluice.Tick(s.now().UnixMicro()),
+		if c.places[place] != 0 && !again {
+			continue
+		}
+		if clock == 0 {
+			clock = sluice.Tick(s.now().UnixMicro())
+		}
+		c.groups = append(c.groups, group{policy: e.req.Policy, first: e, last: e, checks: 1, again: again, clock: clock})
+		c.places[place] = uint16(len(c.groups))
 	}
 }
 
 // refusedWith reports whether Redis refused a call with an error code. After NOSCRIPT, which means that it does not know
 // the script, and CROSSSLOT nothing was done, so that the call may be made again in another form.
 func refusedWith(reply rueidis.RedisResult, code string) bool {
-	refusal, ok := rueidis.IsRedisErr(reply.Error())
+	err := reply.Error()
+	if err == nil {
+		return false
+	}
+	refusal, ok := rueidis.IsRedisErr(err)
 	return ok && strings.HasPrefix(refusal.Error(), code)
 }
 
 // read writes the results of groups that shared a call. It returns those that were not decided and should be asked for
 // again, because Redis's clock reads what their callers did not expect.
 func (s *Store) read(ctx context.Context, groups []group, reply rueidis.RedisResult) (outside []group) {
-	answers, err := reply.ToArray()
-	if err == nil && len(answers) != len(groups) {
-		err = fmt.Errorf("the script answered for %d keys, want %d", len(answers), len(groups))
-	}
+	answer, err := reply.ToMessage()
 	if err != nil {
 		err = failed(ctx, err)
 	}
-	for i, g := range groups {
+	var parts []rueidis.RedisMessage
+	var quick string
+	if err == nil {
+		if !answer.IsArray() {
+			quick, err = answer.ToString()
+		} else if parts, err = answer.ToArray(); err == nil && len(parts) > 0 {
+			quick, err = parts[0].ToString()
+			parts = parts[1:]
+		}
+		if err == nil && len(quick) < instantBytes+len(groups) {
+			err = fmt.Errorf("the script answered in %d bytes for %d keys", len(quick), len(groups))
+		}
+		if err != nil {
+			err = uncertain(err)
+		}
+	}
+	var now sluice.Tick
+	if err == nil {
+		now, quick = sluice.Tick(bigEndian(quick[:instantBytes])), quick[instantBytes:]
+	}
+	for i := range groups {
+		g := &groups[i]
 		if err != nil {
 			g.fail(err)
 			continue
 		}
-		if told, ok := outsideOf(answers[i]); ok && !g.told {
-			g.clock, g.told = told, true
-			outside = append(outside, g)
+		if quick == "" || quick[0] != otherAnswer {
+			if quick, err = g.replay(now, quick); err != nil {
+				err = uncertain(err) // and where the next answer begins is not known
+				g.fail(err)
+			}
 			continue
 		}
-		if g.read(answers[i]) {
-			last := g.entries[len(g.entries)-1]
-			block, _ := last.result.Decision.Blocked()
-			s.notes.add(blockNote{g.policy.Name, listed{s.keys.entry(last.req.Key), block.Until}})
+		if quick = quick[1:]; len(parts) == 0 {
+			err = uncertain(fmt.Errorf("the script's reply ends before the answer for key %d of %d", i+1, len(groups)))
+			g.fail(err)
+			continue
+		}
+		answer := parts[0]
+		parts = parts[1:]
+		if told, ok := outsideOf(answer); ok && !g.told {
+			g.clock, g.told = told, true
+			outside = append(outside, *g)
+			continue
+		}
+		if g.read(answer) {
+			block, _ := g.last.result.Decision.Blocked()
+			s.notes.add(blockNote{g.policy.Name, listed{s.keys.entry(g.last.req.Key), block.Until}})
 		}
 	}
 	return outside
@@ -149,8 +210,60 @@ func outsideOf(answer rueidis.RedisMessage) (now sluice.Tick, outside bool) {
 }
 
 // fail gives all checks of the group one error.
-func (g group) fail(err error) {
-	for _, e := range g.entries {
+func (g *group) fail(err error) {
+	for e := g.first; e != nil; e = e.next {
 		e.result.Err = err
+	}
+}
+
+// deadline is a context that ends at an instant. Most calls have been answered long before and nobody has waited for
+// that end: its timer is made for who does.
+type deadline struct {
+	at     time.Time
+	mu     sync.Mutex
+	timed  context.Context
+	cancel context.CancelFunc
+}
+
+func newDeadline(timeout time.Duration) *deadline { return &deadline{at: time.Now().Add(timeout)} }
+
+// Deadline implements [context.Context].
+func (d *deadline) Deadline() (time.Time, bool) { return d.at, true }
+
+// Done implements [context.Context].
+func (d *deadline) Done() <-chan struct{} { return d.context().Done() }
+
+// Err implements [context.Context].
+func (d *deadline) Err() error {
+	d.mu.Lock()
+	timed := d.timed
+	d.mu.Unlock()
+	switch {
+	case timed != nil:
+		return timed.Err()
+	case !time.Now().Before(d.at):
+		return d.context().Err()
+	}
+	return nil
+}
+
+// Value implements [context.Context].
+func (d *deadline) Value(any) any { return nil }
+
+func (d *deadline) context() context.Context {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.timed == nil {
+		d.timed, d.cancel = context.WithDeadline(context.Background(), d.at)
+	}
+	return d.timed
+}
+
+// release ends the timer, if there is one.
+func (d *deadline) release() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.cancel != nil {
+		d.cancel()
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,7 +76,7 @@ func TestEveryChargeIsAccountedFor(t *testing.T) {
 	}
 }
 
-// TestNothingUnsentIsCharged freezes Redis: of all callers one call's worth may be charged, the others never.
+// TestNothingUnsentIsCharged freezes Redis: of all callers two calls' worth may be charged, the others never.
 func TestNothingUnsentIsCharged(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, redistest.Options{})
@@ -84,9 +85,9 @@ func TestNothingUnsentIsCharged(t *testing.T) {
 	server.Pause(t)
 	var unsure, unsent atomic.Int64
 	var wg sync.WaitGroup
-	for i := range 200 {
+	for i := range 1000 {
 		wg.Go(func() {
-			deadline := time.Duration(50+i%50) * time.Millisecond
+			deadline := time.Duration(100+i%50) * time.Millisecond
 			ctx, cancel := context.WithTimeout(t.Context(), deadline)
 			defer cancel()
 			start := time.Now()
@@ -238,7 +239,7 @@ func TestOneKeysTroubleIsItsOwn(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, redistest.Options{})
 	admin := newClient(t, server.URL())
-	rights := strings.Fields("ACL SETUSER limiter on >pw resetkeys ~sluice:* -@all +evalsha +eval +get +set +time +hello +ping") // no PTTL
+	rights := strings.Fields("ACL SETUSER limiter on >pw resetkeys ~sluice:* -@all +evalsha +eval +get +mget +exists +set +time +hello +ping") // no PTTL
 	if err := do(t, admin, rights...).Error(); err != nil {
 		t.Fatal(err)
 	}
@@ -346,6 +347,95 @@ func TestClusterThatLooksSingle(t *testing.T) {
 			if r.Err != nil || !r.Decision.Allowed {
 				t.Errorf("key %s: %v, %v", mine[i].Key, r.Decision, r.Err)
 			}
+		}
+	}
+}
+
+// TestCrowdBeforeOneKey has a crowd ask for one key as fast as it can. Who asks for another key waits for those who came
+// before him, and no longer than a caller of the crowd does.
+func TestCrowdBeforeOneKey(t *testing.T) {
+	t.Parallel()
+	const crowd, checks = 3000, 100
+	l := newLimiter(t, newClient(t, redistest.Start(t, redistest.Options{}).URL()), redisstore.Config{Timeout: patient}, sluice.PerDay(sluice.MaxCount))
+	var stop atomic.Bool
+	var made atomic.Int64
+	var wg sync.WaitGroup
+	for range crowd {
+		wg.Go(func() {
+			for !stop.Load() {
+				if _, err := l.Check(t.Context(), "hot", 1); err != nil {
+					t.Errorf("hot: %v", err)
+					return
+				}
+				made.Add(1)
+			}
+		})
+	}
+	for made.Load() < crowd { // all are there
+		runtime.Gosched()
+	}
+	before := made.Load()
+	for i := range checks {
+		if _, err := l.Check(t.Context(), fmt.Sprint("rare", i), 1); err != nil {
+			t.Errorf("rare: %v", err)
+		}
+	}
+	of := made.Load() - before
+	stop.Store(true)
+	wg.Wait()
+	// Each check waits for as many of the crowd as were before it in the queue, which is all at most, and for the calls
+	// that were under way. Half as many again are for callers that wake up late.
+	if most := int64(checks * (crowd + 4*256) * 3 / 2); of > most {
+		t.Errorf("%d checks of the crowd were decided while another caller made %d, want %d at most", of, checks, most)
+	}
+}
+
+// TestFrozenServerCostsNoMemory has callers give up on a frozen server again and again: what they leave behind does not
+// grow with their number.
+func TestFrozenServerCostsNoMemory(t *testing.T) {
+	server := redistest.Start(t, redistest.Options{})
+	l := newLimiter(t, newClient(t, server.URL()), redisstore.Config{Timeout: time.Minute}, sluice.PerDay(1000))
+	expect(t, l, "k", 1, 999)
+	server.Pause(t)
+	defer server.Continue(t)
+	held := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	give := func(checks int) {
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				for range checks / 50 {
+					ctx, cancel := context.WithTimeout(t.Context(), 300*time.Microsecond)
+					if _, err := l.Check(ctx, "k", 1); !errors.Is(err, sluice.ErrNotSent) && !errors.Is(err, sluice.ErrUncertain) {
+						t.Errorf("on a frozen server: %v", err)
+					}
+					cancel()
+				}
+			})
+		}
+		wg.Wait()
+	}
+	give(2000)
+	before := held()
+	give(50_000)
+	if after := held(); after > before+2<<20 {
+		t.Errorf("50,000 checks that were given up hold %d bytes", after-before)
+	}
+}
+
+// TestSlots compares the slots by which checks gather with those of a Cluster's node.
+func TestSlots(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t)
+	store := newStore(t, newClient(t, cluster.URL()), redisstore.Config{Timeout: patient})
+	for _, key := range []string{"a", "user:000000042", "\x00\xff", "{x}", "#", strings.Repeat("long", 300), "123456789"} {
+		policy := &sluice.Policy{Name: "api", ResetAt: 7}
+		if got, want := store.Slot("api", key), cluster.Nodes[0].Do(t, "CLUSTER", "KEYSLOT", store.StateKey(policy, key)); int64(got) != want {
+			t.Errorf("the slot of %q is %d, want %d", key, got, want)
 		}
 	}
 }

@@ -23,3 +23,6 @@ func (s *Store) IndexKeys(policy string, overrides bool) []string {
 
 // SetClock has the store think that this is the time, until Redis tells it better.
 func (s *Store) SetClock(now func() time.Time) { s.now = now }
+
+// Slot returns the slot of a Cluster by which checks of a key gather.
+func (s *Store) Slot(policy, key string) uint16 { return s.keys.slot(policy, key) }

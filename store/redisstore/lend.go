@@ -131,10 +131,10 @@ func appendUnits(b []byte, n int64) []byte {
 
 // What scripts/lend.lua replies for each key.
 const (
-	lentBytes  = 7 + 1 + 7 + 5 // instant, status, end, units
-	stateBytes = 7 + 4         // for each limit: reset after, remaining
-	kept       = 1
-	stands     = 2
+	lentBytes      = 7 + 1 + 7 + 5 // instant, status, end, units
+	lentStateBytes = 7 + 4         // for each limit: reset after, remaining
+	kept           = 1
+	stands         = 2
 )
 
 func readAnswer(reply rueidis.RedisMessage) (a lease.Answer) {
@@ -143,14 +143,14 @@ func readAnswer(reply rueidis.RedisMessage) (a lease.Answer) {
 	case err != nil:
 		a.Err = keyFailed(err)
 		return a
-	case len(b) < lentBytes || (len(b)-lentBytes)%stateBytes != 0:
-		a.Err = uncertain(fmt.Errorf("the script's reply has %d bytes, want %d and %d for each limit", len(b), lentBytes, stateBytes))
+	case len(b) < lentBytes || (len(b)-lentBytes)%lentStateBytes != 0:
+		a.Err = uncertain(fmt.Errorf("the script's reply has %d bytes, want %d and %d for each limit", len(b), lentBytes, lentStateBytes))
 		return a
 	}
 	a.Now = sluice.Tick(bigEndian(b[:7]))
 	a.Kept, a.Stands = b[7] == kept, b[7] == stands
 	a.Loan = lease.Loan{End: sluice.Tick(bigEndian(b[8:15])), Units: int64(bigEndian(b[15:20]))}
-	for b = b[lentBytes:]; len(b) > 0; b = b[stateBytes:] {
+	for b = b[lentBytes:]; len(b) > 0; b = b[lentStateBytes:] {
 		a.Limits = append(a.Limits, lease.State{ResetAfter: ticks(b[:7]), Remaining: int64(bigEndian(b[7:11]))})
 	}
 	return a

@@ -73,14 +73,15 @@ func (s *Store) Check(ctx context.Context, req sluice.Request) (sluice.Decision,
 	if err := ctx.Err(); err != nil {
 		return sluice.Decision{}, notSent(err)
 	}
-	patient := ctx.Done() == nil
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	c := &caller{}
-	c.one[0].req = req
+	c := callers.Get().(*caller)
+	c.one[0].req, c.one[0].result = req, sluice.Result{}
 	c.entries = c.one[:]
-	s.decide(ctx, c, patient)
-	return c.entries[0].result.Decision, c.entries[0].result.Err
+	free := s.decide(ctx, c)
+	result := c.entries[0].result
+	if free {
+		callers.Put(c)
+	}
+	return result.Decision, result.Err
 }
 
 // CheckAll implements [sluice.Store]. The checks leave together with those of other callers, up to 256 in a call.
@@ -95,15 +96,17 @@ func (s *Store) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Re
 	if len(reqs) == 0 {
 		return results
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	c := &caller{entries: make([]entry, len(reqs))}
+	c := callers.Get().(*caller)
+	c.entries = make([]entry, len(reqs))
 	for i, req := range reqs {
 		c.entries[i].req = req
 	}
-	s.decide(ctx, c, false)
+	free := s.decide(ctx, c)
 	for i := range results {
 		results[i] = c.entries[i].result
+	}
+	if free {
+		callers.Put(c)
 	}
 	return results
 }

@@ -122,7 +122,7 @@ func TestTopologies(t *testing.T) {
 	t.Run("ACL user", func(t *testing.T) {
 		// The rights that docs/redis-keys.md asks for, and no more.
 		admin := newClient(t, plain.URL())
-		rights := strings.Fields("ACL SETUSER limiter on >pw resetkeys ~sluice:* resetchannels -@all +evalsha +eval +get +set +del +time +pttl +pexpire +zadd +zrem +zscore +zcard +zrange +zrangebyscore +zrangebylex +pexpireat +persist +hello +ping +select +cluster|slots +cluster|shards")
+		rights := strings.Fields("ACL SETUSER limiter on >pw resetkeys ~sluice:* resetchannels -@all +evalsha +eval +get +mget +exists +set +del +time +pttl +pexpire +zadd +zrem +zscore +zcard +zrange +zrangebyscore +zrangebylex +pexpireat +persist +hello +ping +select +cluster|slots +cluster|shards")
 		if err := do(t, admin, rights...).Error(); err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha1"
 	_ "embed"
@@ -38,6 +39,9 @@ var lendSource string
 //go:embed scripts/reset.lua
 var resetSource string
 
+//go:embed scripts/quick.lua
+var quickSource string
+
 //go:embed scripts/amend.lua
 var amendSource string
 
@@ -48,8 +52,10 @@ var indexSource string
 type script struct{ source, sha string }
 
 var (
-	checkScript = newScript(limitsSource, standingSource, leasesSource, statesSource, checkSource)
-	lendScript  = newScript(limitsSource, standingSource, leasesSource, statesSource, lendSource)
+	checkScript = newScript(
+		"local function whole(now, born)", limitsSource, standingSource, leasesSource, statesSource, checkSource, "end", quickSource,
+	)
+	lendScript  = newScript("local born", limitsSource, standingSource, leasesSource, statesSource, lendSource)
 	resetScript = newScript(resetSource)
 	amendScript = newScript(limitsSource, standingSource, amendSource)
 	indexScript = newScript(indexSource)
@@ -143,38 +149,85 @@ const (
 	calendarWindow = 21
 )
 
-// arguments returns the script's KEYS and ARGV for groups of checks at one instant; the script's head says what each is.
-func arguments(groups []group) (keys, args []string) {
-	keys = make([]string, 0, 2*len(groups))
-	args = make([]string, 1+len(groups), 2+len(groups))
-	if at := groups[0].entries[0].req.At; at != 0 {
-		args[0] = strconv.FormatInt(int64(at), 10)
+// arguments returns the script's KEYS and ARGV for groups of checks at one instant, as the head of quick.lua says. They
+// hold until c is asked for others.
+func (s *Store) arguments(c *call, groups []group) (keys, args []string) {
+	c.args = append(c.args[:0], "", "")
+	if at := groups[0].first.req.At; at != 0 {
+		c.args[0] = strconv.FormatInt(int64(at), 10)
 	}
-	var policies []group // the first group of each
-	for i, g := range groups {
-		keys = append(keys, g.state, g.standing)
-		number := slices.IndexFunc(policies, func(h group) bool { return h.policy == g.policy && h.before == g.before })
-		if number < 0 {
-			number = len(policies)
-			policies = append(policies, g)
-			args = append(args, packPolicy(g.policy, g.before, groups[0].instant()))
+	c.plan = c.plan[:0]
+	policies := make([]*group, 0, 8) // the first group of each
+	last := 0                        // where the plan's last part begins
+	for i := range groups {
+		g := &groups[i]
+		number := 0
+		for number < len(policies) && (policies[number].policy != g.policy || policies[number].first.req.Before != g.first.req.Before) {
+			number++
 		}
-		args[1+i] = packChecks(number+1, g.entries)
+		if number == len(policies) {
+			policies = append(policies, g)
+			c.args = append(c.args, packPolicy(g.policy, g.first.req.Before, groups[0].instant()))
+		}
+		last = c.ask(last, number+1, g)
 	}
-	return keys, args
+	c.args[1] = string(c.plan)
+	return s.keyNames(c, groups), c.args
+}
+
+// keyNames returns the keys of groups, first all states. They are parts of one text, which is all that is made for them.
+func (s *Store) keyNames(c *call, groups []group) []string {
+	c.text, c.cuts = c.text[:0], c.cuts[:0]
+	for i := range groups {
+		g := &groups[i]
+		spelled := s.keys.spell(g.first.req.Key)
+		begin := len(c.text)
+		c.text = s.keys.appendStanding(c.text, g.policy.Name, spelled)
+		end := len(c.text)
+		state := [2]int{begin, end - len(standingSuffix)} // the one is the beginning of the other, as a rule
+		if g.policy.ResetAt != 0 {
+			c.text = s.keys.appendState(c.text, g.policy, spelled)
+			state = [2]int{end, len(c.text)}
+		}
+		c.cuts = append(c.cuts, state, [2]int{begin, end})
+	}
+	text := string(c.text)
+	n := len(groups)
+	c.keys = slices.Grow(c.keys[:0], 2*n)[:2*n]
+	for i := range groups {
+		state, standing := c.cuts[2*i], c.cuts[2*i+1]
+		c.keys[i], c.keys[n+i] = text[state[0]:state[1]], text[standing[0]:standing[1]]
+	}
+	return c.keys
 }
 
 // How a check is asked.
 const (
 	peek      = 1
 	uncounted = 2
-	reporting = 4 // refusals elsewhere, whose number follows
+	reporting = 4 // no check: refusals elsewhere that count before the next one
 )
 
-func packChecks(policy int, entries []*entry) string {
-	b := make([]byte, 0, 32)
-	b = binary.BigEndian.AppendUint16(b, uint16(policy))
-	for _, e := range entries {
+// ask adds to the plan what is asked of a group, under the policy of that number. Where it is the same as of the group
+// before, whose part of the plan begins at last, that part says so. It returns where the plan's last part begins.
+func (c *call) ask(last, policy int, g *group) int {
+	begin := len(c.plan)
+	b := append(c.plan, 0, 1, byte(policy>>8), byte(policy), 0, 0, 0)
+	if g.again {
+		b[begin+4] = 1
+	}
+	runs := 0
+	for e := g.first; e != nil; {
+		if e.req.Refusals > 0 {
+			b = binary.BigEndian.AppendUint32(append(b, 0, 0), uint32(e.req.Refusals))
+			b = append(b, reporting)
+			runs++
+		}
+		f, times := e.next, 1
+		for f != nil && f.req.Cost == e.req.Cost && f.req.Peek == e.req.Peek && f.req.Uncounted == e.req.Uncounted &&
+			f.req.Refusals == 0 {
+			f, times = f.next, times+1
+		}
 		how := byte(0)
 		if e.req.Peek {
 			how |= peek
@@ -182,16 +235,20 @@ func packChecks(policy int, entries []*entry) string {
 		if e.req.Uncounted {
 			how |= uncounted
 		}
-		if e.req.Refusals > 0 {
-			how |= reporting
-		}
+		b = binary.BigEndian.AppendUint16(b, uint16(times))
 		b = binary.BigEndian.AppendUint32(b, uint32(e.req.Cost))
 		b = append(b, how)
-		if e.req.Refusals > 0 {
-			b = binary.BigEndian.AppendUint32(b, uint32(e.req.Refusals))
-		}
+		e, runs = f, runs+1
 	}
-	return string(b)
+	binary.BigEndian.PutUint16(b[begin+5:], uint16(runs))
+	c.plan = b
+	if begin > 0 && bytes.Equal(b[last+2:begin], b[begin+2:]) {
+		same := b[last : last+2]
+		binary.BigEndian.PutUint16(same, binary.BigEndian.Uint16(same)+1)
+		c.plan = b[:begin]
+		return last
+	}
+	return begin
 }
 
 // lastInstant is the last that a script can reckon with, in the year 2255.
@@ -269,7 +326,7 @@ const (
 
 // read writes the group's results from what the script replied for its key: the outcomes alone, or with the standing of
 // a key that is barred or has limits of its own. It reports whether a block bars the key.
-func (g group) read(answer rueidis.RedisMessage) (barred bool) {
+func (g *group) read(answer rueidis.RedisMessage) (barred bool) {
 	outcomes, limits, block := "", "", ""
 	var err error
 	if !answer.IsArray() {
@@ -296,24 +353,26 @@ func (g group) read(answer rueidis.RedisMessage) (barred bool) {
 		}
 		policy = &own
 	}
-	free, bar, left, err := unpackBar(block, len(g.entries))
+	free, bar, left, err := unpackBar(block, g.checks)
 	size := outcomeBytes * len(policy.Limits)
-	if err == nil && len(outcomes) != size*len(g.entries) {
-		err = fmt.Errorf("the script's reply has %d bytes, want %d for each of %d checks", len(outcomes), size, len(g.entries))
+	if err == nil && len(outcomes) != size*g.checks {
+		err = fmt.Errorf("the script's reply has %d bytes, want %d for each of %d checks", len(outcomes), size, g.checks)
 	}
 	if err != nil {
 		g.fail(uncertain(err))
 		return false
 	}
-	for i, e := range g.entries {
+	i := 0
+	for e := g.first; e != nil; e = e.next {
 		req := e.req
 		req.Policy = policy
 		e.result.Decision = decision(req, outcomes[i*size:(i+1)*size])
 		if i >= free {
 			e.result.Decision.Bar(bar, left)
 		}
+		i++
 	}
-	return free < len(g.entries)
+	return free < g.checks
 }
 
 func decision(req sluice.Request, reply string) sluice.Decision {

@@ -53,8 +53,8 @@ var standingFaults = []fault{
 	{
 		name: "refusals elsewhere of a key that is barred begin a block anew",
 		file: "store/redisstore/scripts/check.lua", by: redisStanding,
-		old: "if policy.after > 0 and not barred then",
-		new: "if policy.after > 0 then",
+		old: "if how == 4 and policy.after > 0 and not barred then",
+		new: "if how == 4 and policy.after > 0 then",
 	},
 	{
 		name: "the third block lasts no longer than the second",
@@ -95,8 +95,14 @@ var standingFaults = []fault{
 	{
 		name: "a check is decided at the instant before which it had to be",
 		file: "store/memstore/memstore.go", by: standing,
-		old: "at >= req.Before",
-		new: "at > req.Before",
+		old: "at >= req.Before {\n		s.leave",
+		new: "at > req.Before {\n		s.leave",
+	},
+	{
+		name: "a check of a known key is decided at the instant before which it had to be",
+		file: "store/memstore/memstore.go", by: standing,
+		old: "at >= req.Before {\n		e.release",
+		new: "at > req.Before {\n		e.release",
 	},
 	{
 		name: "a blocked key is dropped before others",

@@ -27,8 +27,9 @@ var (
 	redisLedger   = suite{dir: "store/redisstore", run: "^TestLedger(|VersionsBeforeTheClock)$"}
 	lending       = suite{dir: "store/redisstore", run: "^TestConformance$/^lending$", flags: "-rapid.checks=25"}
 	leases        = suite{dir: "store/lease"}
-	combined      = suite{dir: "store/redisstore", run: "^Test(EveryCharge|NothingUnsent|OrderOfOneKey)"}
 	refused       = suite{dir: "store/denycache", flags: "-test.skip=OnRedis -rapid.seed=1 -rapid.shrinktime=1ns -rapid.nofailfile"}
+	combined      = suite{dir: "store/redisstore", run: "^Test(EveryCharge|NothingUnsent|OrderOfOneKey|Slots|DecisionsMadeTogether)"}
+	deadlines     = suite{dir: "store/redisstore", run: "^Test(FrozenServerHolds|ErrorsSay)"}
 	memoryLedger  = suite{dir: "store/ledger"}
 	fleet         = suite{dir: "control", run: "^Test[^E]"} // not EachTickOnce, which takes seconds
 	ticks         = suite{dir: "control", run: "^TestServersTick"}

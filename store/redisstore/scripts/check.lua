@@ -1,23 +1,29 @@
--- Decides checks of one or more keys, one after the other: each charges all limits of its policy or none.
+-- Decides all that checks ask of one key: the general way, which every key can go. quick.lua, which is sent behind this,
+-- decides most keys by itself and hands the others on. Until one comes nothing of this, and of what is sent in front of
+-- it, is made: newScript puts it into a function of its own, whole(now, born).
 --
--- KEYS[2i-1]     the state of a caller's key under a policy
--- KEYS[2i]       its standing
--- ARGV[1]        an instant in microseconds since the epoch, only from tests; empty: the server's clock
--- ARGV[1+i]      what is asked of key i, in order: >I2, the number of its policy, then for each check >I4B, the cost and 1
---                for a peek, which takes nothing, plus 2 where a refusal does not count towards the penalty, plus 4 where
---                >I4 follows: how many refusals elsewhere count before it
--- ARGV[1+#KEYS/2+n] policy number n: >I7I4, the instant from which on it decides nothing any more, and the refusals that
---                begin a penalty; unless these are 0, >I5I5I5, within how many ms, and how many ms the first and the
---                longest block last; then for each limit its head, >Bc0BI5I4 (length and name, kind, period in ms, count),
---                >I4, its capacity, and of a calendar window >i7i7i7i7, the edges of three windows of which the second should
---                hold now; where none does, the answer is the error OUTSIDE with the instant, and nothing was done
---
--- Returns for each key an error or a string: for each check, for each limit, >I7I7I4: retry after (microseconds; 0 where
+-- The answer for a key is an error or a string: for each check, for each limit, >I7I7I4: retry after (microseconds; 0 where
 -- the limit allows, 2^53 for never), reset after (microseconds), remaining. Of a key that has limits of its own or is
 -- barred, a list of three: that string; its own limits as the record has them, or empty; and >I2I7I7B, how many of
 -- the checks came before the block, its end, how long that is yet, and 1 for a penalty, and its reason, or empty.
---
--- The values of a key are described in docs/redis-keys.md.
+
+local policies = {} -- by their numbers
+
+-- policy_of reads all of a policy but its limits, which are read where they are needed.
+local function policy_of(number)
+  local bytes, policy = ARGV[2 + number], nil
+  local before, after, pos = struct.unpack('>I7I4', bytes)
+  if after == 0 then
+    policy = {before = before, after = 0}
+  else
+    local within, lasts, longest
+    within, lasts, longest, pos = struct.unpack('>I5I5I5', bytes, pos)
+    policy = {before = before, after = after, within = within * 1000, lasts = lasts * 1000, longest = longest * 1000}
+  end
+  policy.bytes, policy.at = bytes, pos
+  policies[number] = policy
+  return policy
+end
 
 -- ask decides one check. It returns what each limit says, whether the cost was charged, the longest reset after, and
 -- whether all limits had room.
@@ -50,9 +56,9 @@ local function ask(limits, now, cost, peek)
 end
 
 -- try decides what is asked of a key with this value and record, and writes nothing. It returns the replies, nil where now
--- is outside of the windows of a calendar that were sent, whether the states have changed, the longest reset after, and where there is a standing, it, what writes it, and the limits that
--- held.
-local function try(policy, value, record, asked, now)
+-- is outside of the windows of a calendar that were sent, whether the states have changed, the longest reset after, and
+-- where there is a standing, it, what writes it, and the limits that held.
+local function try(policy, value, record, plan, from, to)
   local limits, barred, standing, open, strike, close
   if record then
     open, strike, close = standings()
@@ -72,51 +78,49 @@ local function try(policy, value, record, asked, now)
     end
     limits = policy.limits
   end
-  local changed = read(limits, value, now)
-  local replies, longest
-  local pos, number = 3, 0
-  while pos <= #asked do
-    local cost, how
-    cost, how, pos = struct.unpack('>I4B', asked, pos)
-    if how >= 4 then
-      local refusals
-      refusals, pos = struct.unpack('>I4', asked, pos)
-      how = how - 4
-      if policy.after > 0 and not barred then
-        if not standing then
-          open, strike, close = standings()
-          standing = open('', now)
-        end
-        strike(standing, policy, now, refusals)
-        barred = standing.ends and standing.ends > now
-        standing.free = number
-      end
-    end
-    local reply, charged, allowed
-    reply, charged, longest, allowed = ask(limits, now, cost, barred or how % 2 == 1)
-    replies = replies and replies .. reply or reply
-    changed = changed or charged
-    if not allowed and policy.after > 0 and how == 0 and cost > 0 and not barred then
+  local changed, replies, before, longest = read(limits, value, now), {}, 0, nil
+  for run = from, to, 7 do
+    local times, cost, how = struct.unpack('>I2I4B', plan, run)
+    if how == 4 and policy.after > 0 and not barred then -- refusals elsewhere
       if not standing then
         open, strike, close = standings()
         standing = open('', now)
       end
-      strike(standing, policy, now, 1)
+      strike(standing, policy, now, cost)
       barred = standing.ends and standing.ends > now
-      standing.free = number
+      standing.free = before
     end
-    number = number + 1
+    while times > 0 do
+      local reply, charged, allowed
+      reply, charged, longest, allowed = ask(limits, now, cost, barred or how % 2 == 1)
+      changed = changed or charged
+      times, before = times - 1, before + 1
+      replies[#replies + 1] = reply
+      if not allowed and policy.after > 0 and how == 0 and cost > 0 and not barred then
+        if not standing then
+          open, strike, close = standings()
+          standing = open('', now)
+        end
+        strike(standing, policy, now, 1)
+        barred = standing.ends and standing.ends > now
+        standing.free = before - 1
+      elseif not charged then -- nothing has changed, so that the others of the run are answered the same
+        replies[#replies + 1] = string.rep(reply, times)
+        before, times = before + times, 0
+      end
+    end
   end
   if standing then
     standing.block = barred
       and struct.pack('>I2I7I7B', standing.free or 0, standing.ends, standing.ends - now, standing.penalty) .. standing.reason
   end
-  return replies, changed, longest, standing, close, limits
+  return table.concat(replies), changed, longest, standing, close, limits
 end
 
 -- decide decides what is asked of a key, with one read and one write of its state and of its standing. Whatever is wrong
 -- with one key is an error of that key alone, and writing the state is the last thing that can go wrong.
-local function decide(key, standing_key, policy, asked, now)
+local function decide(key, standing_key, number, plan, from, to)
+  local policy = policies[number] or policy_of(number)
   if now >= policy.before then
     return redis.error_reply('STALE the instant before which it had to be decided has passed')
   end
@@ -128,7 +132,7 @@ local function decide(key, standing_key, policy, asked, now)
   if type(record) == 'table' then
     return record
   end
-  local ok, replies, changed, longest, standing, close, limits = pcall(try, policy, value or '', record, asked, now)
+  local ok, replies, changed, longest, standing, close, limits = pcall(try, policy, value or '', record, plan, from, to)
   if not ok then
     return redis.error_reply('BADSTATE the value is not one that this version of Sluice writes; reset or delete the key')
   end
@@ -154,31 +158,4 @@ local function decide(key, standing_key, policy, asked, now)
   return replies
 end
 
-local now = tonumber(ARGV[1])
-if not now then
-  local time = redis.call('TIME')
-  now = time[1] * 1000000 + time[2]
-end
-local policies, results, keys = {}, {}, #KEYS / 2
-for i = 1, keys do
-  local asked = ARGV[1 + i]
-  local number = struct.unpack('>I2', asked)
-  local policy = policies[number]
-  if not policy then
-    local bytes = ARGV[1 + keys + number]
-    local before, after, pos = struct.unpack('>I7I4', bytes)
-    if after == 0 then
-      policy = {before = before, after = 0}
-    else
-      local within, lasts, longest
-      within, lasts, longest, pos = struct.unpack('>I5I5I5', bytes, pos)
-      policy = {
-        before = before, after = after, within = within * 1000, lasts = lasts * 1000, longest = longest * 1000,
-      }
-    end
-    policy.bytes, policy.at = bytes, pos -- of limits that are read where they are needed
-    policies[number] = policy
-  end
-  results[i] = decide(KEYS[2 * i - 1], KEYS[2 * i], policy, asked, now)
-end
-return results
+return decide, muldiv

@@ -178,23 +178,20 @@ end
 -- keep writes what is used and lent of a key, where that has changed, and else gives the key back a time to live that it
 -- has lost. It lives until its state means nothing any more, rounded up. It returns what Redis says.
 local function keep(key, value, limits, changed, longest)
-  local life = math.ceil(longest / 1000)
-  if life > 0 and ARGV[1] ~= '' then
-    life = life + 3600000 -- a test's clock stands still while Redis's runs
-  end
-  if changed and life > 0 then
+  local expires = string.format('%.0f', born + math.ceil(longest / 1000))
+  if changed and longest > 0 then
     local states = limits.out > 0 and write_leases(limits.leases) or nil
     for n = 1, #limits do
       local state = write_state(limits[n])
       states = states and states .. state or state
     end
-    return redis.pcall('SET', key, states, 'PX', life)
+    return redis.pcall('SET', key, states, 'PXAT', expires)
   elseif changed and value then
     return redis.pcall('DEL', key)
   elseif value then
     local left = redis.pcall('PTTL', key)
     if left == -1 then -- a key that somebody made immortal
-      return redis.pcall('PEXPIRE', key, life)
+      return redis.pcall('PEXPIREAT', key, expires)
     end
     return left
   end
