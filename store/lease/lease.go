@@ -125,9 +125,9 @@ func (s *Store) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Re
 	return results
 }
 
-// lends reports whether a request may be paid for by what is held: one that takes something, now.
+// lends reports whether a request may be paid for by what is held: one that takes something, now, and tells nothing.
 func (s *Store) lends(req *sluice.Request) bool {
-	return req.Policy.Lease != nil && req.Cost > 0 && !req.Peek && req.At == 0 && s.running.Load()
+	return req.Policy.Lease != nil && req.Cost > 0 && req.Refusals == 0 && !req.Peek && req.At == 0 && s.running.Load()
 }
 
 // spend decides a request by what is held, where it can, and asks for more where it is time.

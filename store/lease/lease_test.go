@@ -484,6 +484,7 @@ func TestWhatIsNotLent(t *testing.T) {
 			{Policy: &policy, Key: key, Cost: 1, Peek: true},
 			{Policy: &policy, Key: key},
 			{Policy: &policy, Key: key, Cost: 1, At: 1},
+			{Policy: &policy, Key: key, Cost: 1, Refusals: 1},
 			{Policy: &sluice.Policy{Name: "p", Limits: policy.Limits}, Key: key, Cost: 1},
 		} {
 			for range 10 {
