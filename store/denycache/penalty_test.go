@@ -300,17 +300,22 @@ func TestEachRefusalCountsOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	time.Sleep(1200 * time.Millisecond) // until all is reported, in real time
-	stop()
-	refusals := int64(0)
-	for i := range 3 {
-		is, err := under.Amend(t.Context(), sluice.Amendment{Policy: "api", Key: fmt.Sprint("k", i)})
-		if err != nil {
-			t.Fatal(err)
+	refusals := func() (n int64) {
+		for i := range 3 {
+			is, err := under.Amend(t.Context(), sluice.Amendment{Policy: "api", Key: fmt.Sprint("k", i)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += is.Refusals
 		}
-		refusals += is.Refusals
+		return n
 	}
-	if want := int64(goroutines*each - 3); refusals != want {
-		t.Errorf("%d refusals are counted, want %d", refusals, want)
+	const want = goroutines*each - 3
+	for deadline := time.Now().Add(10 * time.Second); refusals() < want && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond) // the reports are made in real time
+	}
+	stop()
+	if got := refusals(); got != want {
+		t.Errorf("%d refusals are counted, want %d", got, want)
 	}
 }

@@ -85,8 +85,9 @@ func TestFloodOnRedis(t *testing.T) {
 	took := time.Since(begun)
 	asked := calls() - before
 	t.Logf("%d refusals in %s, %d script calls", refused.Load(), took, asked)
-	if most := int(2*took/time.Second) + 1; asked > most {
-		t.Errorf("Redis was called %d times in %s, want twice a second at most", asked, took)
+	// Where the machine stops for longer than a refusal is remembered, all ask anew, in a call or two.
+	if most := int(2*took/time.Second) + 3; asked > most {
+		t.Errorf("Redis was called %d times in %s, want about twice a second", asked, took)
 	}
 	if refused.Load() < 1000 {
 		t.Errorf("%d refusals, want a flood of them", refused.Load())
@@ -139,9 +140,13 @@ func TestTwoStoresOnRedis(t *testing.T) {
 		if err := do(key); err != nil {
 			t.Fatal(err)
 		}
-		begun := time.Now()
-		for !check(there, key).Allowed {
-			if time.Since(begun) > time.Second {
+		done := time.Now()
+		for {
+			asked := time.Since(done)
+			if check(there, key).Allowed {
+				break
+			}
+			if asked > time.Second {
 				t.Fatalf("%s: it is not seen elsewhere within a second", name)
 			}
 			time.Sleep(10 * time.Millisecond)
