@@ -52,9 +52,9 @@ mutants: ## apply named faults to a copy, one after the other, and see the tests
 matrix: ## run the store's tests on every version of Redis and Valkey that is supported; ONLY=REGEXP for some
 	cd tools && go run ./matrix -only '$(ONLY)'
 
-bench: ## measure this library and others side by side
+bench: ## measure this library and others side by side, and write docs/benchmarks.md; BENCHFLAGS=-short for a first look
 	@sh tools/install.sh .tools
-	cd bench && go run . $(BENCHFLAGS)
+	cd bench && go run . -docs ../docs $(BENCHFLAGS)
 
 generate: ## write the generated files again
 	$(call in_each,go generate ./...)

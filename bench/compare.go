@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -19,52 +20,70 @@ var (
 	p50Metric    = metric{"p50", func(f figures) float64 { return float64(f.p50) }, latencyText, false}
 	p99Metric    = metric{"p99", func(f figures) float64 { return float64(f.p99) }, latencyText, false}
 	allocsMetric = metric{"allocs/op", func(f figures) float64 { return math.Round(10*f.allocs) / 10 }, allocsText, false}
+
+	callsMetric = metric{"Redis calls", func(f figures) float64 { return f.calls }, digits, false}
+	cpuMetric   = metric{"server CPU", func(f figures) float64 { return f.cpu }, latencyText, false}
+	firstMetric = metric{"MEMORY USAGE", func(f figures) float64 { return f.first }, bytesText, false}
+	wholeMetric = metric{"used_memory", func(f figures) float64 { return f.whole }, bytesText, false}
 )
 
-// metrics are all by which a row can be behind.
-var metrics = []metric{rateMetric, p50Metric, p99Metric, allocsMetric}
-
-// comparison is one of our rows beside the rival that is best by a metric in the same contest.
+// comparison is one of our rows beside another that is best by a metric in the same contest.
 type comparison struct {
 	metric metric
 	row    row
-	rival  row
+	other  row
 }
 
-// compare returns the comparison of one of our rows with the best rival; ok is false where no rival was measured.
-func compare(m metric, ours row, rows []row) (c comparison, ok bool) {
+// compare returns the comparison of one of our rows with the best of those that are wanted; ok is false where none of
+// them was measured.
+func compare(m metric, ours row, rows []row, wanted func(row) bool) (c comparison, ok bool) {
 	c = comparison{metric: m, row: ours}
 	for _, r := range rows {
-		if r.ours || r.contest != ours.contest {
+		if r.contest != ours.contest || !wanted(r) {
 			continue
 		}
-		value, best := m.of(r.figures), m.of(c.rival.figures)
+		value, best := m.of(r.figures), m.of(c.other.figures)
 		if !ok || m.higher && value > best || !m.higher && value < best {
-			c.rival, ok = r, true
+			c.other, ok = r, true
 		}
 	}
 	return c, ok
 }
 
-// ratio returns ours by the rival's: 1 where both are 0.
-func (c comparison) ratio() float64 {
-	ours, rival := c.metric.of(c.row.figures), c.metric.of(c.rival.figures)
-	if ours == rival {
-		return 1
-	}
-	return ours / rival
+func rivals(r row) bool { return !r.ours && !r.yardstick }
+
+func yardsticks(r row) bool { return r.yardstick }
+
+// rivalCalled returns a function that wants one rival, whatever its pool.
+func rivalCalled(name string) func(row) bool {
+	return func(r row) bool { return family(r.limiter) == name }
 }
 
-// behind reports whether the rival is better, by what two digits can show.
+// family is the name of a limiter without its settings.
+func family(limiter string) string {
+	name, _, _ := strings.Cut(limiter, ",")
+	return name
+}
+
+// ratio returns ours by the other's: 1 where both are 0.
+func (c comparison) ratio() float64 {
+	ours, other := c.metric.of(c.row.figures), c.metric.of(c.other.figures)
+	if ours == other {
+		return 1
+	}
+	return ours / other
+}
+
+// behind reports whether the other is better, by what two digits can show.
 func (c comparison) behind() bool {
 	ratio := math.Round(100*c.ratio()) / 100
 	return c.metric.higher && ratio < 1 || !c.metric.higher && ratio > 1
 }
 
-// String returns the figure beside the rival's, such as "p50 143us (redis_rate 98.0us)".
+// String returns the figure beside the other's, such as "p50 143us (redis_rate 98.0us)".
 func (c comparison) String() string {
 	m := c.metric
-	return fmt.Sprintf("%s %s (%s %s)", m.name, m.text(m.of(c.row.figures)), c.rival.limiter, m.text(m.of(c.rival.figures)))
+	return fmt.Sprintf("%s %s (%s %s)", m.name, m.text(m.of(c.row.figures)), c.other.limiter, m.text(m.of(c.other.figures)))
 }
 
 // rateText returns decisions a second to three digits, such as "54.3k" or "1.27M".
@@ -90,9 +109,11 @@ func latencyText(ns float64) string {
 	return digits(ns) + "ns"
 }
 
+func bytesText(n float64) string { return fmt.Sprintf("%.0f", n) }
+
 func allocsText(n float64) string { return fmt.Sprintf("%.1f", n) }
 
-// digits returns at least three digits of a number under 1000, and no more behind the point than they need.
+// digits returns at least three digits, and no more behind the point than they need.
 func digits(n float64) string {
 	switch {
 	case n >= 99.95:

@@ -4,94 +4,93 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 )
 
-// group is the contests on one store.
+// group is the contests whose rows are one table.
 type group struct {
-	store    string // "redis" or "memory"
-	contests []contest
+	name    string
+	title   string
+	note    string // how to read the table
+	columns []column
+	metrics []metric // by which a row can be behind
+	// redis says that the limiters use a redis-server, which they share.
+	redis bool
+	// allowance is what each key may use.
+	allowance allowance
+	contests  []contest
+	// weigh says that the memory of keys is measured, in place of decisions.
+	weigh bool
 }
 
 // contest is the limiters that take turns under one load.
 type contest struct {
 	name     string // such as "redis/spread/256"
-	keys     string // "spread" or "hot"
+	label    string // for the chart, "" for one that is not drawn
+	keys     string // what it says of them in the table, such as "spread"
 	load     load
 	limiters []limiter
+	// refused says that all checks shall be refused, in place of allowed.
+	refused bool
 }
 
 // row is what one limiter did in one contest.
 type row struct {
 	contest    string
+	label      string
 	keys       string
 	goroutines int
 	limiter    string
 	ours       bool
+	yardstick  bool
 	figures    figures
 	span       float64 // from the slowest round to the fastest, as a share of the rate
 }
 
-// plan returns the contests of all rows that the expression matches.
-func plan(only *regexp.Regexp) []group {
-	groups := []group{
-		{store: "redis", contests: contests("redis", redisLimiters(), 8, only)},
-		{store: "memory", contests: contests("memory", memoryLimiters(), 64, only)},
+// row returns one of a limiter in the contest, without figures.
+func (c contest) row(l limiter) row {
+	return row{
+		contest: c.name, label: c.label, keys: c.keys, goroutines: c.load.goroutines,
+		limiter: l.name, ours: l.ours, yardstick: l.yardstick,
 	}
-	return slices.DeleteFunc(groups, func(g group) bool { return g.contests == nil })
 }
 
-// contests returns those of one store, in which one check of every so many is timed.
-func contests(store string, limiters []limiter, every int, only *regexp.Regexp) []contest {
-	keys := makeKeys(spreadKeys)
-	var all []contest
-	for _, c := range []contest{
-		{keys: "spread", load: load{keys: keys, goroutines: 1}},
-		{keys: "spread", load: load{keys: keys, goroutines: 16}},
-		{keys: "spread", load: load{keys: keys, goroutines: mostGoroutines}},
-		{keys: "hot", load: load{keys: keys[:1], goroutines: 1}},
-		{keys: "hot", load: load{keys: keys[:1], goroutines: 16}},
-		{keys: "hot", load: load{keys: keys[:1], goroutines: mostGoroutines}},
-	} {
-		c.name = fmt.Sprintf("%s/%s/%d", store, c.keys, c.load.goroutines)
-		c.load.every = every
-		for _, l := range limiters {
-			if only.MatchString(c.name+"/"+l.name) && (!l.crowdOnly || c.load.goroutines == mostGoroutines) {
-				c.limiters = append(c.limiters, l)
-			}
-		}
-		if c.limiters != nil {
-			all = append(all, c)
-		}
-	}
-	return all
+// entrant is a limiter that has been opened.
+type entrant struct {
+	limiter
+	ask   ask
+	scope *scope
+	asked []string // all keys that it may be asked for
 }
 
 // measure prepares the limiters and measures the contests one after the other.
-func (g group) measure(ctx context.Context, s settings, progress io.Writer) (table, error) {
-	t := table{title: g.store}
+func (g group) measure(ctx context.Context, s settings, progress io.Writer) (t table, err error) {
+	t = table{title: g.title, note: g.note, columns: g.columns, metrics: g.metrics}
 	var c clients
-	if g.store == "redis" {
-		server, err := startRedis(ctx)
-		if err != nil {
+	if g.redis {
+		if c, err = begin(ctx); err != nil {
 			return t, err
 		}
-		defer server.stop()
-		t.title += " " + server.version
-		if c, err = connect(server.addr); err != nil {
-			return t, err
-		}
-		defer c.close()
+		defer c.end()
+		t.title += ", Redis " + c.server.version
 	}
-	fmt.Fprintf(progress, "%s: verifying\n", g.store)
-	asks, err := g.prepare(ctx, c)
+	if g.weigh {
+		t.rows, err = g.weighAll(ctx, c, s, progress)
+		return t, err
+	}
+	fmt.Fprintf(progress, "%s: verifying\n", g.name)
+	entrants, err := g.prepare(ctx, c)
+	defer func() {
+		for _, e := range entrants {
+			e.scope.end()
+		}
+	}()
 	if err != nil {
-		return t, fmt.Errorf("%s: %w", g.store, err)
+		return t, fmt.Errorf("%s: %w", g.name, err)
 	}
 	for i, contest := range g.contests {
 		fmt.Fprintf(progress, "%s (%d of %d)\n", contest.name, i+1, len(g.contests))
-		more, err := contest.measure(ctx, asks, s)
+		more, err := contest.measure(ctx, entrants, s)
 		if err != nil {
 			return t, fmt.Errorf("%s: %w", contest.name, err)
 		}
@@ -100,35 +99,65 @@ func (g group) measure(ctx context.Context, s settings, progress io.Writer) (tab
 	return t, nil
 }
 
-// prepare verifies all limiters of the contests, then opens each with plenty of units, and asks once for every key: by
-// as many goroutines as there will ever be, so that the pools of connections have grown too. Limiters are by name.
-func (g group) prepare(ctx context.Context, c clients) (map[string]ask, error) {
-	asks := map[string]ask{}
+// prepare verifies all limiters of the contests, then opens each with the group's allowance, and asks once for every
+// key: by as many goroutines as there will ever be, so that the pools of connections have grown too. Limiters are by
+// name; they are to be ended also after an error.
+func (g group) prepare(ctx context.Context, c clients) (map[string]*entrant, error) {
+	entrants := map[string]*entrant{}
 	for _, l := range g.limiters() {
-		strict, err := l.open(c, few)
-		if err != nil {
-			return nil, fmt.Errorf("open %s: %w", l.name, err)
-		}
-		if err := verify(ctx, strict, makeKeys(verifiedKeys), few.burst); err != nil {
-			return nil, fmt.Errorf("verify %s: %w", l.name, err)
-		}
-		if err := c.forget(ctx); err != nil {
-			return nil, err
-		}
-		if asks[l.name], err = l.open(c, plenty); err != nil {
-			return nil, fmt.Errorf("open %s: %w", l.name, err)
+		if err := l.verify(ctx, c); err != nil {
+			return entrants, fmt.Errorf("verify %s: %w", l.name, err)
 		}
 	}
-	for name, ask := range asks {
-		err := forEach(makeKeys(spreadKeys), mostGoroutines, func(key string) error {
-			_, err := ask(ctx, key)
+	keys := g.keys()
+	for _, l := range g.limiters() {
+		e := &entrant{limiter: l, scope: &scope{clients: c}, asked: keys}
+		if l.keys > 0 {
+			e.asked = makeKeys(l.keys)
+		}
+		entrants[l.name] = e
+		var err error
+		if e.ask, err = l.open(e.scope, g.allowance); err != nil {
+			return entrants, fmt.Errorf("open %s: %w", l.name, err)
+		}
+		err = forEach(e.firsts(), g.crowd(), func(key string) error {
+			_, err := e.ask(ctx, key)
 			return err
 		})
 		if err != nil {
-			return nil, fmt.Errorf("fill %s: %w", name, err)
+			return entrants, fmt.Errorf("fill %s: %w", l.name, err)
 		}
 	}
-	return asks, nil
+	return entrants, nil
+}
+
+// crowd is the most goroutines of all contests.
+func (g group) crowd() int {
+	crowd := 0
+	for _, c := range g.contests {
+		crowd = max(crowd, c.load.goroutines)
+	}
+	return crowd
+}
+
+// keys returns those of all contests, which begin alike; and if they are fewer, one for each goroutine.
+func (g group) keys() []string {
+	keys := makeKeys(g.crowd())
+	for _, c := range g.contests {
+		if len(c.load.keys) > len(keys) {
+			keys = c.load.keys
+		}
+	}
+	return keys
+}
+
+// firsts returns the keys to ask for so that every key is asked for once.
+func (e *entrant) firsts() []string {
+	var firsts []string
+	for i := 0; i < len(e.asked); i += e.decisions() {
+		firsts = append(firsts, e.asked[i])
+	}
+	return firsts
 }
 
 // limiters returns those of all contests, each once.
@@ -145,26 +174,42 @@ func (g group) limiters() []limiter {
 }
 
 // measure lets the limiters take turns, in another order each round.
-func (c contest) measure(ctx context.Context, asks map[string]ask, s settings) ([]row, error) {
+func (c contest) measure(ctx context.Context, entrants map[string]*entrant, s settings) ([]row, error) {
 	rounds := make([][]figures, len(c.limiters))
 	for round := range s.rounds {
 		for turn := range c.limiters {
 			i := (turn + round) % len(c.limiters)
-			name := c.limiters[i].name
-			f, err := measure(ctx, asks[name], c.load, s.duration)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
+			e := entrants[c.limiters[i].name]
+			load := c.load
+			load.batch = e.decisions()
+			if e.keys > 0 {
+				load.keys = e.asked
 			}
-			if f.refused > 0 {
-				return nil, fmt.Errorf("%s refused %.2g of its checks; all should have been allowed", name, f.refused)
+			f, err := measure(ctx, e.ask, load, s.duration, e.scope)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", e.name, err)
+			}
+			if err := c.judge(f); err != nil {
+				return nil, fmt.Errorf("%s: %w", e.name, err)
 			}
 			rounds[i] = append(rounds[i], f)
 		}
 	}
 	rows := make([]row, len(c.limiters))
 	for i, l := range c.limiters {
-		rows[i] = row{contest: c.name, keys: c.keys, goroutines: c.load.goroutines, limiter: l.name, ours: l.ours}
+		rows[i] = c.row(l)
 		rows[i].figures, rows[i].span = medianFigures(rounds[i])
 	}
 	return rows, nil
+}
+
+// judge returns an error where a limiter has not answered as the contest wants it.
+func (c contest) judge(f figures) error {
+	if allowed := 1 - f.refused - f.failed; c.refused && allowed > 1e-9 {
+		return fmt.Errorf("it allowed %.2g of its checks; all should have been refused", allowed)
+	}
+	if !c.refused && f.refused > 0 {
+		return fmt.Errorf("it refused %.2g of its checks; all should have been allowed", f.refused)
+	}
+	return nil
 }

@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
+	"time"
 )
 
 // ask asks a limiter for one unit for a key. It is safe for concurrent use.
@@ -14,11 +18,39 @@ type ask func(ctx context.Context, key string) (allowed bool, err error)
 type limiter struct {
 	name string
 	ours bool
-	// crowdOnly limits it to the loads of most goroutines, where it may differ from another one.
-	crowdOnly bool
-	// open returns the limiter. Those on Redis ask through the clients; the others ignore them and remember nothing from
-	// one opening to the next.
-	open func(c clients, a allowance) (ask, error)
+	// yardstick says that it decides nothing: it is there to be compared with, and no rival.
+	yardstick bool
+	// goroutines limits it to the loads of so many, 0 to none.
+	goroutines int
+	// batch is how many keys one ask is about: the one that it is called with and those that follow it. 0 is one.
+	batch int
+	// keys is how many keys it is asked for, 0 for as many as its contest has.
+	keys int
+	// open returns the limiter. Those on Redis ask through the clients of the scope; the others ignore them and remember
+	// nothing from one opening to the next.
+	open func(s *scope, a allowance) (ask, error)
+}
+
+// decisions returns how many decisions one ask is.
+func (l limiter) decisions() int { return max(1, l.batch) }
+
+// scope is what an open limiter uses, and what ends with it.
+type scope struct {
+	clients
+	// cpu returns how much processor time the server that decides has used; nil where the limiter is in this process.
+	cpu  func() (time.Duration, error)
+	ends []func()
+}
+
+// atEnd notes what is to be done when the limiter is not asked any more.
+func (s *scope) atEnd(do func()) { s.ends = append(s.ends, do) }
+
+// end undoes what the limiter began, the last first.
+func (s *scope) end() {
+	for _, do := range slices.Backward(s.ends) {
+		do()
+	}
+	s.ends = nil
 }
 
 // allowance is what each key may use: burst units at once, of which perDay come back in a day. A limiter that counts in
@@ -34,21 +66,66 @@ var (
 	plenty = allowance{burst: 500_000_000, perDay: 8640}
 	// few is by what each limiter must show that it counts.
 	few = allowance{burst: 5, perDay: 5}
+	// spent is what an abuser has used up.
+	spent = allowance{burst: 1, perDay: 1}
 )
 
 const (
-	spreadKeys     = 10_000
-	verifiedKeys   = 1_000
-	mostGoroutines = 256
+	spreadKeys   = 10_000
+	memoryKeys   = 100_000
+	verifiedKeys = 1_000
+	keyBytes     = 27
 )
 
-// makeKeys returns n different keys of 27 bytes.
+// makeKeys returns n different keys of 27 bytes, which are parts of one text: the garbage collector has only that to
+// look at.
 func makeKeys(n int) []string {
+	var text strings.Builder
+	text.Grow(n * keyBytes)
+	for i := range n {
+		fmt.Fprintf(&text, "tenant:%06d:user:%08d", i%97, i)
+	}
 	keys := make([]string, n)
 	for i := range keys {
-		keys[i] = fmt.Sprintf("tenant:%06d:user:%08d", i%97, i)
+		keys[i] = text.String()[i*keyBytes : (i+1)*keyBytes]
 	}
 	return keys
+}
+
+// following returns a function that finds a key of n and those that follow it, the first again after the last.
+func following(n, batch int) func(key string) ([]string, error) {
+	keys := makeKeys(n)
+	ring := append(keys, keys[:batch]...)
+	return func(key string) ([]string, error) {
+		i, err := strconv.Atoi(key[len(key)-8:])
+		if err != nil || i >= n || ring[i] != key {
+			return nil, fmt.Errorf("the key %q is none of the first %d", key, n)
+		}
+		return ring[i : i+batch], nil
+	}
+}
+
+// verify opens the limiter with few units and returns an error unless it counts them.
+func (l limiter) verify(ctx context.Context, c clients) error {
+	if l.yardstick {
+		return nil
+	}
+	s := &scope{clients: c}
+	defer s.end()
+	ask, err := l.open(s, few)
+	if err != nil {
+		return fmt.Errorf("open: %w", err)
+	}
+	var keys []string
+	for i, key := range makeKeys(verifiedKeys) {
+		if i%l.decisions() == 0 { // batches that have no key in common
+			keys = append(keys, key)
+		}
+	}
+	if err := verify(ctx, ask, keys, few.burst); err != nil {
+		return err
+	}
+	return s.forget(ctx)
 }
 
 // verify asks for more units than there are and returns an error unless each key gets exactly its own, and first.

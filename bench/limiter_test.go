@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -10,7 +12,7 @@ import (
 func TestKeysDiffer(t *testing.T) {
 	seen := map[string]bool{}
 	for _, key := range makeKeys(spreadKeys) {
-		if len(key) != 27 || seen[key] {
+		if len(key) != keyBytes || seen[key] {
 			t.Fatalf("key %q has %d bytes and is there twice: %t, want 27 bytes, once", key, len(key), seen[key])
 		}
 		seen[key] = true
@@ -52,33 +54,60 @@ func TestVerifyFindsWhatDoesNotCount(t *testing.T) {
 
 func TestAllLimitersCount(t *testing.T) {
 	c := startClients(t)
-	for store, limiters := range map[string][]limiter{"redis": redisLimiters(), "memory": memoryLimiters()} {
-		for _, l := range limiters {
-			ask, err := l.open(c, few)
-			if err != nil {
-				t.Fatalf("open %s on %s: %v", l.name, store, err)
+	verified := 0
+	for _, g := range plan(everything()) {
+		for _, l := range g.limiters() {
+			if l.goroutines != 0 && l.goroutines != crowds[0] {
+				continue // the same with another pool
 			}
-			if err := verify(t.Context(), ask, makeKeys(100), few.burst); err != nil {
-				t.Errorf("%s on %s: %v", l.name, store, err)
+			if err := l.verify(t.Context(), c); err != nil {
+				t.Errorf("%s of %s: %v", l.name, g.name, err)
 			}
-			if err := c.forget(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			verified++
+		}
+	}
+	if verified < 20 {
+		t.Errorf("%d limiters were verified, want all", verified)
+	}
+}
+
+func TestFollowing(t *testing.T) {
+	keys := makeKeys(10)
+	of := following(10, 3)
+	for first, want := range map[int][]string{0: keys[:3], 7: keys[7:], 9: {keys[9], keys[0], keys[1]}} {
+		if got, err := of(keys[first]); err != nil || !slices.Equal(got, want) {
+			t.Errorf("following key %d = %v, %v, want %v", first, got, err, want)
+		}
+	}
+	for _, key := range []string{makeKeys(11)[10], "tenant:000005:user:00000004", "tenant:000005:user:0000000x"} {
+		if got, err := of(key); err == nil {
+			t.Errorf("following %s, which is none of the keys, = %v, want an error", key, got)
 		}
 	}
 }
 
+func TestBatchesAreAllOrNone(t *testing.T) {
+	for allowed, want := range map[int]bool{0: false, 3: true} {
+		if got, err := allOrNone(allowed, 3); got != want || err != nil {
+			t.Errorf("%d of 3 = %t, %v, want %t", allowed, got, err, want)
+		}
+	}
+	if _, err := allOrNone(2, 3); err == nil {
+		t.Error("2 of 3 is no error, want one: the keys have not used the same")
+	}
+}
+
+// everything is the settings of a run of all rows, with few keys.
+func everything() settings {
+	return settings{only: regexp.MustCompile(""), live: []int{10, 1000}}
+}
+
 func startClients(t *testing.T) clients {
 	t.Helper()
-	s, err := startRedis(t.Context())
+	c, err := begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.stop)
-	c, err := connect(s.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.close)
+	t.Cleanup(c.end)
 	return c
 }

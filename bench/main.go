@@ -31,30 +31,36 @@ type settings struct {
 	rounds   int
 	duration time.Duration // of one limiter in one round
 	only     *regexp.Regexp
-	markdown string // a file, or "" for none
+	live     []int  // how many keys are in Redis, for the growth by them
+	weighed  int    // how many keys are in Redis when its memory is read
+	docs     string // a folder, or "" for none
 	profile  string // a file, or "" for none
 }
 
 const (
-	shortRounds   = 3
-	shortDuration = 100 * time.Millisecond
+	quotedRounds   = 5
+	quotedDuration = time.Second
+	shortRounds    = 3
+	shortDuration  = 100 * time.Millisecond
 )
 
 func parse(args []string, output io.Writer) (settings, error) {
 	var s settings
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(output)
-	flags.IntVar(&s.rounds, "rounds", 5, "how many rounds a figure is the median of")
-	flags.DurationVar(&s.duration, "duration", 600*time.Millisecond, "how long each limiter runs in a round")
-	only := flags.String("only", "", "a regular expression: measure only rows whose store/keys/goroutines/limiter it matches")
-	flags.StringVar(&s.markdown, "markdown", "", "write the tables as Markdown to this file too")
+	flags.IntVar(&s.rounds, "rounds", quotedRounds, "how many rounds a figure is the median of")
+	flags.DurationVar(&s.duration, "duration", 1500*time.Millisecond, "how long each limiter runs in a round")
+	only := flags.String("only", "", "a regular expression: measure only rows whose group/keys/goroutines/limiter it matches")
+	flags.StringVar(&s.docs, "docs", "", "write the tables and the chart into benchmarks.md and images/ of this folder too; not with -only")
 	flags.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile of the whole run to this file")
 	short := flags.Bool("short", false, fmt.Sprintf("%d rounds of %s: for a first look, not for figures to quote", shortRounds, shortDuration))
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
+	s.live, s.weighed = []int{1000, 100_000, 5_000_000}, 200_000
 	if *short {
 		s.rounds, s.duration = shortRounds, shortDuration
+		s.live, s.weighed = []int{1000, 100_000}, 20_000
 	}
 	if flags.NArg() > 0 {
 		return s, fmt.Errorf("there is an argument %q; bench takes flags only, see -help", flags.Arg(0))
@@ -78,7 +84,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	groups := plan(s.only)
+	groups := plan(s)
 	if len(groups) == 0 {
 		return fmt.Errorf("-only %s matches no row; a row is called like redis/spread/256/redis_rate", s.only)
 	}
@@ -93,7 +99,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	report := report{about: about(s)}
+	report := report{head: headline(s), about: about(s), goals: goals()}
 	for _, g := range groups {
 		t, err := g.measure(ctx, s, stderr)
 		if err != nil {
@@ -102,8 +108,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		report.tables = append(report.tables, t)
 	}
 	report.writeText(stdout)
-	if s.markdown == "" {
+	if s.docs == "" || s.only.String() != "" {
 		return nil
 	}
-	return os.WriteFile(s.markdown, report.markdown(), 0o644)
+	return report.publish(s.docs)
 }

@@ -18,19 +18,27 @@ type load struct {
 	// every is how many checks there are to each one whose latency is taken, so that reading the clock stays a small
 	// part of what is measured.
 	every int
+	// batch is how many decisions one ask is.
+	batch int
 }
 
 // figures are what one limiter did under one load.
 type figures struct {
-	perSecond float64 // decisions, failed checks not counted
-	p50, p99  time.Duration
-	// allocs and bytes are what the whole process allocated, by check.
+	perSecond float64       // decisions, failed ones not counted
+	p50, p99  time.Duration // of an ask
+	// allocs and bytes are what the whole process allocated, by decision.
 	allocs, bytes float64
-	// refused and failed are shares of all checks, 0 to 1.
+	// refused and failed are shares of all asks, 0 to 1.
 	refused, failed float64
+	// calls of scripts that Redis has carried out, by decision and by second.
+	calls, callsPerSecond float64
+	// cpu is the processor time that a server has used for a decision, in nanoseconds.
+	cpu float64
+	// weight is the memory that a key takes in Redis.
+	weight
 }
 
-// tally is what one goroutine did.
+// tally is what one goroutine did: how many times it asked.
 type tally struct {
 	checks, refused, failed int64
 	latency                 histogram
@@ -39,7 +47,7 @@ type tally struct {
 
 // measure runs a load for a time and returns what came of it. It starts with the garbage of whoever ran before
 // collected. A check that fails is counted; it is an error that all fail, or that ctx ends.
-func measure(ctx context.Context, ask ask, l load, duration time.Duration) (figures, error) {
+func measure(ctx context.Context, ask ask, l load, duration time.Duration, use *scope) (figures, error) {
 	tallies := make([]tally, l.goroutines)
 	start := make(chan struct{})
 	var stop atomic.Bool
@@ -51,6 +59,10 @@ func measure(ctx context.Context, ask ask, l load, duration time.Duration) (figu
 		})
 	}
 	runtime.GC()
+	used, err := use.usage(ctx)
+	if err != nil {
+		return figures{}, err
+	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	began := time.Now()
@@ -66,6 +78,10 @@ func measure(ctx context.Context, ask ask, l load, duration time.Duration) (figu
 	if err := ctx.Err(); err != nil {
 		return figures{}, err
 	}
+	usedNow, err := use.usage(ctx)
+	if err != nil {
+		return figures{}, err
+	}
 
 	var all tally
 	for i := range tallies {
@@ -74,16 +90,33 @@ func measure(ctx context.Context, ask ask, l load, duration time.Duration) (figu
 	if all.failed == all.checks {
 		return figures{}, fmt.Errorf("all %d checks failed, the last one by: %w", all.checks, all.err)
 	}
-	checks := float64(all.checks)
+	asks, seconds := float64(all.checks), elapsed.Seconds()
+	decisions, calls := asks*float64(l.batch), float64(usedNow.calls-used.calls)
 	return figures{
-		perSecond: float64(all.checks-all.failed) / elapsed.Seconds(),
-		p50:       all.latency.quantile(0.50),
-		p99:       all.latency.quantile(0.99),
-		allocs:    float64(after.Mallocs-before.Mallocs) / checks,
-		bytes:     float64(after.TotalAlloc-before.TotalAlloc) / checks,
-		refused:   float64(all.refused) / checks,
-		failed:    float64(all.failed) / checks,
+		perSecond:      float64(all.checks-all.failed) * float64(l.batch) / seconds,
+		p50:            all.latency.quantile(0.50),
+		p99:            all.latency.quantile(0.99),
+		allocs:         float64(after.Mallocs-before.Mallocs) / decisions,
+		bytes:          float64(after.TotalAlloc-before.TotalAlloc) / decisions,
+		refused:        float64(all.refused) / asks,
+		failed:         float64(all.failed) / asks,
+		calls:          calls / decisions,
+		callsPerSecond: calls / seconds,
+		cpu:            float64(usedNow.cpu-used.cpu) / decisions,
 	}, nil
+}
+
+// usage is what servers have done so far.
+type usage struct {
+	calls int64 // of scripts, by Redis
+	cpu   time.Duration
+}
+
+func (s *scope) usage(ctx context.Context) (u usage, err error) {
+	if u.calls, err = s.scriptCalls(ctx); err == nil && s.cpu != nil {
+		u.cpu, err = s.cpu()
+	}
+	return u, err
 }
 
 // run asks until it is stopped, at least once.
@@ -140,13 +173,16 @@ func medianFigures(rounds []figures) (f figures, span float64) {
 		return median(values)
 	}
 	f = figures{
-		perSecond: of(func(r figures) float64 { return r.perSecond }),
-		p50:       time.Duration(of(func(r figures) float64 { return float64(r.p50) })),
-		p99:       time.Duration(of(func(r figures) float64 { return float64(r.p99) })),
-		allocs:    of(func(r figures) float64 { return r.allocs }),
-		bytes:     of(func(r figures) float64 { return r.bytes }),
-		refused:   of(func(r figures) float64 { return r.refused }),
-		failed:    of(func(r figures) float64 { return r.failed }),
+		perSecond:      of(func(r figures) float64 { return r.perSecond }),
+		p50:            time.Duration(of(func(r figures) float64 { return float64(r.p50) })),
+		p99:            time.Duration(of(func(r figures) float64 { return float64(r.p99) })),
+		allocs:         of(func(r figures) float64 { return r.allocs }),
+		bytes:          of(func(r figures) float64 { return r.bytes }),
+		refused:        of(func(r figures) float64 { return r.refused }),
+		failed:         of(func(r figures) float64 { return r.failed }),
+		calls:          of(func(r figures) float64 { return r.calls }),
+		callsPerSecond: of(func(r figures) float64 { return r.callsPerSecond }),
+		cpu:            of(func(r figures) float64 { return r.cpu }),
 	}
 	slowest, fastest := rounds[0].perSecond, rounds[0].perSecond
 	for _, r := range rounds {

@@ -1,124 +1,75 @@
 package main
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/rueidis"
 	"github.com/sluice-project/sluice/store/redisstore"
 )
 
-// startPatience is how long a redis-server may take until it answers.
-const startPatience = 10 * time.Second
-
 // server is a private redis-server.
 type server struct {
+	*process
 	addr    string
 	version string
-	dir     string
-	cmd     *exec.Cmd
-	log     *bytes.Buffer // to be read when it has ended
-	ended   chan struct{}
 }
 
-// startRedis starts a redis-server on a free loopback port, which keeps nothing on disk, and waits until it answers.
+// startRedis starts a redis-server, or what SLUICE_REDIS_SERVER names, on a free loopback port, which keeps nothing on disk, and waits until it answers.
 func startRedis(ctx context.Context) (*server, error) {
-	binary, err := exec.LookPath("redis-server")
+	name := os.Getenv("SLUICE_REDIS_SERVER")
+	if name == "" {
+		name = "redis-server"
+	}
+	binary, err := exec.LookPath(name)
 	if err != nil {
-		return nil, fmt.Errorf("%w: install it by \"sudo apt-get install redis-server\" (Debian, Ubuntu) or \"brew install redis\" (macOS)", err)
+		return nil, fmt.Errorf("%w: install it by \"sudo apt-get install redis-server\" (Debian, Ubuntu) or \"brew install redis\" (macOS), or name another one in SLUICE_REDIS_SERVER", err)
 	}
-	const tries = 5 // another process may take the port before the server does
-	for range tries {
-		s := &server{log: &bytes.Buffer{}, ended: make(chan struct{})}
-		if err = s.start(binary); err != nil {
-			return nil, fmt.Errorf("start redis-server: %w", err)
-		}
-		if err = s.wait(ctx); err == nil {
-			return s, nil
-		}
-		s.stop()
-		err = fmt.Errorf("start redis-server on %s: %w: %s", s.addr, err, strings.TrimSpace(s.log.String()))
-		if !strings.Contains(s.log.String(), "in use") {
-			break
-		}
+	s := &server{}
+	p, addrs, err := launch(ctx, service{ports: 1, answers: s.answers, command: func(dir string, addrs []string) (*exec.Cmd, error) {
+		cmd := exec.Command(binary, "--bind", "127.0.0.1", "--port", portOf(addrs[0]), "--dir", dir, "--save", "", "--appendonly", "no")
+		cmd.Args[0] = "redis-server" // Debian's package of tools has the same program by another name, and it goes by that
+		return cmd, nil
+	}})
+	if err != nil {
+		return nil, err
 	}
-	return nil, err
+	s.process, s.addr = p, addrs[0]
+	return s, nil
 }
 
-func (s *server) start(binary string) error {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+// answers returns nil when the server does. Whoever else has got the port would answer too, but not by its process id.
+func (s *server) answers(ctx context.Context, pid int, addrs []string) error {
+	client := redis.NewClient(&redis.Options{Addr: addrs[0], MaxRetries: -1})
+	defer client.Close()
+	info, err := client.InfoMap(ctx, "server").Result()
 	if err != nil {
 		return err
 	}
-	s.addr = free.Addr().String()
-	port := strconv.Itoa(free.Addr().(*net.TCPAddr).Port)
-	if err := free.Close(); err != nil {
-		return err
+	if info["Server"]["process_id"] != strconv.Itoa(pid) {
+		return errors.New("another one answers")
 	}
-	if s.dir, err = os.MkdirTemp("", "bench-redis"); err != nil {
-		return err
-	}
-	s.cmd = exec.Command(binary, "--bind", "127.0.0.1", "--port", port, "--dir", s.dir, "--save", "", "--appendonly", "no")
-	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
-	if err := s.cmd.Start(); err != nil {
-		return err
-	}
-	go func() {
-		defer close(s.ended)
-		_ = s.cmd.Wait() // it is told to end; how it did is no news
-	}()
+	s.version = info["Server"]["redis_version"]
 	return nil
 }
 
-// wait returns when the server answers. Whoever else has got the port would answer too, but not by its process id.
-func (s *server) wait(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startPatience)
-	defer cancel()
-	client := redis.NewClient(&redis.Options{Addr: s.addr, MaxRetries: -1})
-	defer client.Close()
-	mine := strconv.Itoa(s.cmd.Process.Pid)
-	for {
-		info, err := client.InfoMap(ctx, "server").Result()
-		if err == nil && info["Server"]["process_id"] == mine {
-			s.version = info["Server"]["redis_version"]
-
-			return nil
-		}
-		select {
-		case <-time.After(10 * time.Millisecond):
-		case <-s.ended:
-			return fmt.Errorf("it has ended")
-		case <-ctx.Done():
-			return fmt.Errorf("it does not answer: %w", ctx.Err())
-		}
-	}
-}
-
-// stop ends the server.
-func (s *server) stop() {
-	_ = s.cmd.Process.Kill() // it fails where the server has ended, which is what is wanted
-	<-s.ended
-	_ = os.RemoveAll(s.dir)
-}
-
-// clients are the connections to the private redis-server, nil where there is none.
+// clients are the connections to a private redis-server, nil where there is none.
 type clients struct {
-	rueidis     rueidis.Client
-	goRedis     *redis.Client // with the default pool
-	goRedisWide *redis.Client // with a connection for each goroutine
+	server  *server
+	rueidis rueidis.Client
+	goRedis *redis.Client         // with the default pool
+	wide    map[int]*redis.Client // with so many connections
 }
 
 // connect returns the clients: rueidis with the settings that redisstore asks for, and go-redis, which all rivals use.
-func connect(addr string) (clients, error) {
-	option, err := redisstore.ClientOption("redis://" + addr)
+func connect(s *server) (clients, error) {
+	option, err := redisstore.ClientOption("redis://" + s.addr)
 	if err != nil {
 		return clients{}, err
 	}
@@ -126,23 +77,69 @@ func connect(addr string) (clients, error) {
 	if err != nil {
 		return clients{}, err
 	}
-	return clients{
-		rueidis:     ours,
-		goRedis:     redis.NewClient(&redis.Options{Addr: addr}),
-		goRedisWide: redis.NewClient(&redis.Options{Addr: addr, PoolSize: mostGoroutines}),
-	}, nil
+	c := clients{server: s, rueidis: ours, goRedis: redis.NewClient(&redis.Options{Addr: s.addr}), wide: map[int]*redis.Client{}}
+	for _, size := range crowds {
+		c.wide[size] = redis.NewClient(&redis.Options{Addr: s.addr, PoolSize: size})
+	}
+	return c, nil
+}
+
+// begin starts a redis-server and connects to it.
+func begin(ctx context.Context) (clients, error) {
+	s, err := startRedis(ctx)
+	if err != nil {
+		return clients{}, err
+	}
+	c, err := connect(s)
+	if err != nil {
+		s.stop()
+	}
+	return c, err
+}
+
+// end closes the connections and ends the server.
+func (c clients) end() {
+	if c.server == nil {
+		return
+	}
+	c.rueidis.Close()
+	c.goRedis.Close()
+	for _, client := range c.wide {
+		client.Close()
+	}
+	c.server.stop()
 }
 
 // forget removes all keys.
 func (c clients) forget(ctx context.Context) error {
-	if c.goRedis == nil {
+	if c.server == nil {
 		return nil
 	}
 	return c.goRedis.FlushAll(ctx).Err()
 }
 
-func (c clients) close() {
-	c.rueidis.Close()
-	c.goRedis.Close()
-	c.goRedisWide.Close()
+// scriptCalls returns how many calls of a script the server has carried out. What a script does itself is counted under
+// other names.
+func (c clients) scriptCalls(ctx context.Context) (int64, error) {
+	if c.server == nil {
+		return 0, nil
+	}
+	info, err := c.goRedis.InfoMap(ctx, "commandstats").Result()
+	if err != nil {
+		return 0, err
+	}
+	total := int64(0)
+	for _, command := range []string{"eval", "evalsha", "eval_ro", "evalsha_ro", "fcall", "fcall_ro"} {
+		stat := info["Commandstats"]["cmdstat_"+command] // such as "calls=12,usec=340,...", "" for one never called
+		if stat == "" {
+			continue
+		}
+		calls, _, _ := strings.Cut(strings.TrimPrefix(stat, "calls="), ",")
+		n, err := strconv.ParseInt(calls, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("redis says of %s %q: %w", command, stat, err)
+		}
+		total += n
+	}
+	return total, nil
 }

@@ -32,9 +32,9 @@ func TestServerIsPrivateAndEnds(t *testing.T) {
 }
 
 func TestMissingServerSaysWhatToInstall(t *testing.T) {
-	t.Setenv("PATH", t.TempDir())
+	t.Setenv("SLUICE_REDIS_SERVER", "no-such-redis-server")
 	_, err := startRedis(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "apt-get install redis-server") {
+	if err == nil || !strings.Contains(err.Error(), "apt-get install redis-server") || !strings.Contains(err.Error(), "no-such-redis-server") {
 		t.Errorf("startRedis without a binary = %v, want how to install one", err)
 	}
 }

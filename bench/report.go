@@ -6,31 +6,49 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
-	"strconv"
 	"strings"
+	"time"
+	"unicode/utf8"
 )
 
 // report is what a run found, to be written as text or as Markdown.
 type report struct {
+	head   string   // what kind of run it was
 	about  []string // lines that say what was measured, and how
 	tables []table
+	goals  []goal
 }
 
-// table is the rows of one store.
+// table is the rows of one group.
 type table struct {
-	title string
-	rows  []row
+	title   string
+	note    string
+	columns []column
+	metrics []metric
+	rows    []row
+}
+
+// headline says whether the figures are to be quoted.
+func headline(s settings) string {
+	kind := "A whole run"
+	switch {
+	case s.only.String() != "":
+		kind = "A part of a run, of rows that match " + s.only.String()
+	case s.rounds < quotedRounds || s.duration < quotedDuration:
+		kind = "A SHORT RUN, for a first look: not for figures to quote"
+	}
+	return fmt.Sprintf("%s: %d rounds of %s, %s.", kind, s.rounds, s.duration, time.Now().UTC().Format(time.DateOnly))
 }
 
 // about returns the lines that open a report.
 func about(s settings) []string {
 	return []string{
-		fmt.Sprintf("Machine: %d CPUs, which the redis-server shares, %s/%s, %s.", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version()),
+		fmt.Sprintf("Machine: %d CPUs, which all servers share, %s/%s, %s.", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version()),
 		"Versions: " + strings.Join(versions(), ", ") + ".",
-		fmt.Sprintf("Every figure is the median of %d rounds of %s in which the limiters take turns; range is how far the slowest and the fastest are apart, as a share of it.", s.rounds, s.duration),
-		fmt.Sprintf("Keys: spread is %d keys in random order, hot is one key. Every check is of cost 1, of a key that is known, and allowed: a bucket holds %d units and gets one back in ten seconds, a window has as many a day.", spreadKeys, plenty.burst),
-		fmt.Sprintf("Latencies are of a sample of all checks, failed ones too, and include one reading of the clock, about %s. Allocations are those of the whole process.", clockCost()),
-		"The columns with x compare with the rival that is best by that figure under the same load: ahead is above 1 for decisions, under 1 for latencies.",
+		fmt.Sprintf("Every figure is the median of %d rounds of %s in which the limiters of a contest take turns; range is how far the slowest and the fastest are apart, as a share of it.", s.rounds, s.duration),
+		fmt.Sprintf("Every check is of cost 1, of a key that is known and, unless said, allowed: a bucket holds %s units and gets one back in ten seconds, a window has as many a day.", count(plenty.burst)),
+		fmt.Sprintf("Latencies are of a sample of all checks, failed ones too, and include one reading of the clock, about %s. Allocations are those of the whole process. Calls/100 are calls of scripts in Redis for 100 decisions.", clockCost()),
+		"Columns with x are our figure by another's: ahead is above 1 for decisions, under 1 for all else. Best is the rival that is best by that figure under the same load; of redis_rate it is the better pool.",
 	}
 }
 
@@ -51,80 +69,71 @@ func versions() []string {
 	return all
 }
 
-// column is one of a table.
-type column struct {
-	title string
-	left  bool // aligned to the left, as words are
-	cell  func(r row, rows []row) string
-}
-
-func columns() []column {
-	versus := func(m metric) func(row, []row) string {
-		return func(r row, rows []row) string {
-			if c, ok := compare(m, r, rows); ok && r.ours {
-				return digits(c.ratio())
-			}
-			return ""
-		}
-	}
-	return []column{
-		{"keys", true, func(r row, _ []row) string { return r.keys }},
-		{"goroutines", false, func(r row, _ []row) string { return strconv.Itoa(r.goroutines) }},
-		{"limiter", true, func(r row, _ []row) string { return r.limiter }},
-		{"decisions/s", false, func(r row, _ []row) string { return rateText(r.figures.perSecond) }},
-		{"range", false, func(r row, _ []row) string { return percent(r.span) }},
-		{"p50", false, func(r row, _ []row) string { return latencyText(float64(r.figures.p50)) }},
-		{"p99", false, func(r row, _ []row) string { return latencyText(float64(r.figures.p99)) }},
-		{"allocs/op", false, func(r row, _ []row) string { return allocsText(r.figures.allocs) }},
-		{"B/op", false, func(r row, _ []row) string { return fmt.Sprintf("%.0f", r.figures.bytes) }},
-		{"failed", false, func(r row, _ []row) string { return percent(r.figures.failed) }},
-		{"x decisions", false, versus(rateMetric)},
-		{"x p50", false, versus(p50Metric)},
-		{"x p99", false, versus(p99Metric)},
-	}
-}
-
-func percent(share float64) string {
-	if share == 0 || share >= 0.0995 {
-		return fmt.Sprintf("%.0f%%", 100*share)
-	}
-	return fmt.Sprintf("%.2g%%", 100*share)
-}
-
 // writeText writes the report for a terminal.
 func (r report) writeText(w io.Writer) {
+	fmt.Fprintf(w, "%s\n", r.head)
 	for _, line := range r.about {
 		fmt.Fprintln(w, line)
 	}
 	for _, t := range r.tables {
-		fmt.Fprintf(w, "\n%s\n\n", t.title)
-		t.writeText(w)
+		fmt.Fprintf(w, "\n%s\n%s\n\n", t.title, t.note)
+		cells, left := t.cells()
+		contests := []string{""}
+		for _, row := range t.rows {
+			contests = append(contests, row.contest)
+		}
+		writeText(w, cells, left, func(i int) bool { return i > 1 && contests[i] != contests[i-1] })
+	}
+	if all := reach(r.goals, r.tables); all != nil {
+		fmt.Fprintf(w, "\n%s\n\n", summary(all))
+		writeText(w, goalCells(all), goalLeft, func(int) bool { return false })
 	}
 	r.writeBehind(w)
 }
 
-// writeText writes the rows in columns, with an empty line between contests.
-func (t table) writeText(w io.Writer) {
-	lines := make([]string, len(t.rows)+1)
-	for _, c := range columns() {
-		cells := []string{c.title}
+// goalLeft says which columns of the goals are aligned to the left.
+var goalLeft = []bool{true, true, true, true, false, true}
+
+// cells returns the table's cells, the head first, without columns that are empty, and which columns are aligned to the
+// left.
+func (t table) cells() (cells [][]string, left []bool) {
+	cells = make([][]string, len(t.rows)+1)
+	for _, c := range t.columns {
+		column, empty := []string{c.title}, true
 		for _, r := range t.rows {
-			cells = append(cells, c.cell(r, t.rows))
+			cell := c.cell(r, t.rows)
+			column, empty = append(column, cell), empty && cell == ""
 		}
-		width := 0
-		for _, cell := range cells {
-			width = max(width, len(cell))
+		if empty {
+			continue
 		}
-		if c.left {
-			width = -width
-		}
-		for i, cell := range cells {
-			lines[i] += fmt.Sprintf("%*s  ", width, cell)
+		left = append(left, c.left)
+		for i := range cells {
+			cells[i] = append(cells[i], column[i])
 		}
 	}
-	for i, line := range lines {
-		if i > 1 && t.rows[i-1].contest != t.rows[i-2].contest {
+	return cells, left
+}
+
+// writeText writes cells in columns, with an empty line before the rows that a gap is wanted before.
+func writeText(w io.Writer, cells [][]string, left []bool, gap func(i int) bool) {
+	widths := make([]int, len(left))
+	for _, row := range cells {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for i, row := range cells {
+		if gap(i) {
 			fmt.Fprintln(w)
+		}
+		line := ""
+		for i, cell := range row {
+			width := widths[i]
+			if left[i] {
+				width = -width
+			}
+			line += fmt.Sprintf("%*s  ", width, cell)
 		}
 		fmt.Fprintln(w, strings.TrimRight(line, " "))
 	}
@@ -133,32 +142,35 @@ func (t table) writeText(w io.Writer) {
 // markdown returns the report as Markdown.
 func (r report) markdown() []byte {
 	var b bytes.Buffer
+	fmt.Fprintf(&b, "**%s**\n", r.head)
+	if all := reach(r.goals, r.tables); all != nil {
+		fmt.Fprintf(&b, "\n### What it means to reach\n\n%s\n\n", summary(all))
+		writeMarkdown(&b, goalCells(all), goalLeft)
+	}
+	for _, t := range r.tables {
+		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n", t.title, t.note)
+		cells, left := t.cells()
+		writeMarkdown(&b, cells, left)
+	}
+	fmt.Fprintf(&b, "\n### Where a rival is ahead\n")
+	r.writeBehind(&b)
+	fmt.Fprintf(&b, "\n### How it was measured\n\n")
 	for _, line := range r.about {
 		fmt.Fprintf(&b, "- %s\n", line)
 	}
-	for _, t := range r.tables {
-		fmt.Fprintf(&b, "\n## %s\n\n", t.title)
-		t.writeMarkdown(&b)
-	}
-	r.writeBehind(&b)
 	return b.Bytes()
 }
 
-func (t table) writeMarkdown(b *bytes.Buffer) {
-	lines := make([]string, len(t.rows)+2)
-	for _, c := range columns() {
-		rule := "--:"
-		if c.left {
-			rule = ":--"
+func writeMarkdown(b *bytes.Buffer, cells [][]string, left []bool) {
+	for i, row := range cells {
+		fmt.Fprintf(b, "| %s |\n", strings.Join(row, " | "))
+		if i > 0 {
+			continue
 		}
-		lines[0] += "| " + c.title + " "
-		lines[1] += "|" + rule
-		for i, r := range t.rows {
-			lines[i+2] += "| " + c.cell(r, t.rows) + " "
+		for _, l := range left {
+			b.WriteString(map[bool]string{true: "|:--", false: "|--:"}[l])
 		}
-	}
-	for _, line := range lines {
-		fmt.Fprintln(b, line+"|")
+		b.WriteString("|\n")
 	}
 }
 
@@ -172,8 +184,8 @@ func (r report) writeBehind(w io.Writer) {
 				continue
 			}
 			var found []string
-			for _, m := range metrics {
-				c, ok := compare(m, row, t.rows)
+			for _, m := range t.metrics {
+				c, ok := compare(m, row, t.rows, rivals)
 				if !ok {
 					continue
 				}
@@ -188,7 +200,7 @@ func (r report) writeBehind(w io.Writer) {
 			}
 		}
 	}
-	fmt.Fprintf(w, "\nBehind the best rival in %d of %d figures: decisions/s, p50, p99 and allocs/op of each row.\n", worse, all)
+	fmt.Fprintf(w, "\nBehind the best rival in %d of %d figures.\n", worse, all)
 	if lines != nil {
 		fmt.Fprintf(w, "\n%s", strings.Join(lines, ""))
 	}

@@ -2,26 +2,32 @@ package main
 
 import (
 	"bytes"
+	"flag"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
 
+var update = flag.Bool("update", false, "write what the report is into testdata, to be read before it is committed")
+
 // sample is a table of two contests: in the first we are ahead in all but p99, in the second nobody is beside us.
 func sample() table {
-	return table{title: "memory", rows: []row{
+	columns := slices.Concat(loadColumns, allocColumns, []column{failedColumn, callsColumn}, bestColumns)
+	metrics := []metric{rateMetric, p50Metric, p99Metric, allocsMetric}
+	return table{title: "In memory", note: "Hot is one key.", columns: columns, metrics: metrics, rows: []row{
 		{
-			contest: "memory/hot/1", keys: "hot", goroutines: 1, limiter: "sluice token-bucket", ours: true, span: 0.031,
+			contest: "memory/hot/1", label: "One hot key", keys: "hot", goroutines: 1, limiter: "sluice token-bucket", ours: true, span: 0.031,
 			figures: figures{perSecond: 1_270_000, p50: 500, p99: 2400 * time.Nanosecond, bytes: 3},
 		},
 		{
-			contest: "memory/hot/1", keys: "hot", goroutines: 1, limiter: "x/time", span: 0.5,
+			contest: "memory/hot/1", label: "One hot key", keys: "hot", goroutines: 1, limiter: "x/time", span: 0.5,
 			figures: figures{perSecond: 1_000_000, p50: time.Microsecond, p99: 3 * time.Microsecond, failed: 0.0012},
 		},
 		{
-			contest: "memory/hot/1", keys: "hot", goroutines: 1, limiter: "ulule",
+			contest: "memory/hot/1", label: "One hot key", keys: "hot", goroutines: 1, limiter: "ulule",
 			figures: figures{perSecond: 900_000, p50: 1100, p99: 2 * time.Microsecond, allocs: 2, bytes: 56},
 		},
 		{
@@ -32,13 +38,19 @@ func sample() table {
 }
 
 func TestReport(t *testing.T) {
-	r := report{about: []string{"Machine: one."}, tables: []table{sample()}}
+	r := report{head: "A run.", about: []string{"Machine: one."}, tables: []table{sample()}, goals: goals()}
 	var text bytes.Buffer
 	r.writeText(&text)
 	for file, got := range map[string]string{
 		"testdata/report.txt": text.String(),
 		"testdata/report.md":  string(r.markdown()),
+		"testdata/report.svg": string(r.chart()),
 	} {
+		if *update {
+			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
 		want, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -62,13 +74,13 @@ func TestCompare(t *testing.T) {
 		{p99Metric, "ulule", 1.2, true},
 		{allocsMetric, "x/time", 1, false},
 	} {
-		c, ok := compare(test.metric, rows[0], rows)
-		if !ok || c.rival.limiter != test.rival || c.ratio() != test.ratio || c.behind() != test.behind {
+		c, ok := compare(test.metric, rows[0], rows, rivals)
+		if !ok || c.other.limiter != test.rival || c.ratio() != test.ratio || c.behind() != test.behind {
 			t.Errorf("compare by %s = %t, rival %q, ratio %v, behind %t, want %q, %v, %t",
-				test.metric.name, ok, c.rival.limiter, c.ratio(), c.behind(), test.rival, test.ratio, test.behind)
+				test.metric.name, ok, c.other.limiter, c.ratio(), c.behind(), test.rival, test.ratio, test.behind)
 		}
 	}
-	if c, ok := compare(rateMetric, rows[3], rows); ok {
+	if c, ok := compare(rateMetric, rows[3], rows, rivals); ok {
 		t.Errorf("compare without a rival in the contest = %v, want none", c)
 	}
 }

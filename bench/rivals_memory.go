@@ -10,10 +10,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-func memoryLimiters() []limiter {
+func memoryRivals() []limiter {
 	return []limiter{
-		sluiceInMemory("sluice token-bucket", tokenBucket),
-		sluiceInMemory("sluice sliding-window", slidingWindow),
 		{name: "go-limiter", open: openGoLimiter},
 		{name: "throttled", open: openThrottledMemory},
 		{name: "ulule", open: openUluleMemory},
@@ -21,8 +19,8 @@ func memoryLimiters() []limiter {
 	}
 }
 
-func openGoLimiter(_ clients, a allowance) (ask, error) {
-	store, err := memorystore.New(&memorystore.Config{Tokens: uint64(a.burst), Interval: day, InitialAlloc: spreadKeys})
+func openGoLimiter(_ *scope, a allowance) (ask, error) {
+	store, err := memorystore.New(&memorystore.Config{Tokens: uint64(a.burst), Interval: day, InitialAlloc: memoryKeys})
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +31,7 @@ func openGoLimiter(_ clients, a allowance) (ask, error) {
 }
 
 // openThrottledMemory opens the store without a bound on its keys, which spares it the order of last use.
-func openThrottledMemory(_ clients, a allowance) (ask, error) {
+func openThrottledMemory(_ *scope, a allowance) (ask, error) {
 	store, err := throttledmemory.NewCtx(0)
 	if err != nil {
 		return nil, err
@@ -41,13 +39,13 @@ func openThrottledMemory(_ clients, a allowance) (ask, error) {
 	return throttledOn(store, a)
 }
 
-func openUluleMemory(_ clients, a allowance) (ask, error) {
+func openUluleMemory(_ *scope, a allowance) (ask, error) {
 	return ululeOn(ululememory.NewStore(), a), nil
 }
 
 // openXTime makes a limiter for each key as it comes, the least that a program with x/time must do. It never forgets a
 // key, and says only yes or no.
-func openXTime(_ clients, a allowance) (ask, error) {
+func openXTime(_ *scope, a allowance) (ask, error) {
 	var limiters sync.Map
 	perSecond := rate.Limit(float64(a.perDay) / day.Seconds())
 	return func(_ context.Context, key string) (bool, error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/go-redis/redis_rate/v10"
 	"github.com/throttled/throttled/v2"
@@ -11,30 +12,32 @@ import (
 	ululeredis "github.com/ulule/limiter/v3/drivers/store/redis"
 )
 
-func redisLimiters() []limiter {
-	return []limiter{
-		sluiceOnRedis("sluice token-bucket", tokenBucket),
-		sluiceOnRedis("sluice sliding-window", slidingWindow),
-		{name: "redis_rate", open: openRedisRate},
-		{name: "throttled", open: openThrottledRedis},
-		{name: "ulule", open: openUluleRedis},
-		widePool("redis_rate", openRedisRate),
-		widePool("throttled", openThrottledRedis),
-		widePool("ulule", openUluleRedis),
+// crowds are the numbers of goroutines at which rivals are measured with a wide pool too, a connection for each goroutine
+// in place of go-redis's default of ten for each CPU. Neither is always the faster one.
+var crowds = []int{256, 1024}
+
+// redisRate is the rival by which the figures on Redis are told.
+const redisRate = "redis_rate"
+
+func redisRivals() []limiter {
+	return slices.Concat(withWidePools(redisRate, openRedisRate), withWidePools("throttled", openThrottledRedis),
+		withWidePools("ulule", openUluleRedis))
+}
+
+func withWidePools(name string, open func(*scope, allowance) (ask, error)) []limiter {
+	all := []limiter{{name: name, open: open}}
+	for _, size := range crowds {
+		wide := func(s *scope, a allowance) (ask, error) {
+			s.goRedis = s.wide[size]
+			return open(s, a)
+		}
+		all = append(all, limiter{name: fmt.Sprintf("%s, pool %d", name, size), goroutines: size, open: wide})
 	}
+	return all
 }
 
-// widePool returns a rival with a connection for each goroutine, in place of go-redis's default of ten for each CPU.
-// Neither is always the faster one.
-func widePool(name string, open func(clients, allowance) (ask, error)) limiter {
-	return limiter{name: fmt.Sprintf("%s, pool %d", name, mostGoroutines), crowdOnly: true, open: func(c clients, a allowance) (ask, error) {
-		c.goRedis = c.goRedisWide
-		return open(c, a)
-	}}
-}
-
-func openRedisRate(c clients, a allowance) (ask, error) {
-	limiter := redis_rate.NewLimiter(c.goRedis)
+func openRedisRate(s *scope, a allowance) (ask, error) {
+	limiter := redis_rate.NewLimiter(s.goRedis)
 	limit := redis_rate.Limit{Rate: a.perDay, Burst: a.burst, Period: day}
 	return func(ctx context.Context, key string) (bool, error) {
 		result, err := limiter.Allow(ctx, key, limit)
@@ -47,8 +50,8 @@ func openRedisRate(c clients, a allowance) (ask, error) {
 
 // openThrottledRedis leaves the number of attempts at its default: a check that loses the race for its key ten times
 // fails, as it would for a user.
-func openThrottledRedis(c clients, a allowance) (ask, error) {
-	store, err := throttledredis.NewCtx(c.goRedis, "throttled:")
+func openThrottledRedis(s *scope, a allowance) (ask, error) {
+	store, err := throttledredis.NewCtx(s.goRedis, "throttled:")
 	if err != nil {
 		return nil, err
 	}
@@ -67,8 +70,8 @@ func throttledOn(store throttled.GCRAStoreCtx, a allowance) (ask, error) {
 	}, nil
 }
 
-func openUluleRedis(c clients, a allowance) (ask, error) {
-	store, err := ululeredis.NewStore(c.goRedis)
+func openUluleRedis(s *scope, a allowance) (ask, error) {
+	store, err := ululeredis.NewStore(s.goRedis)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// goal is a figure that this library means to reach.
+type goal struct {
+	contest string // or, where it ends with a slash, all whose names begin with it
+	limiter string // "" for that of any row, once for each contest
+	what    string
+	// figure is what is found of a row; ok is false where what it is compared with was not measured.
+	figure func(r row, rows []row) (value float64, ok bool)
+	want   float64
+	most   bool // want is the most that it may be, in place of the least
+	text   func(float64) string
+}
+
+// reached is what was found of a goal in one contest.
+type reached struct {
+	goal
+	contest string
+	found   float64
+}
+
+func (r reached) met() bool {
+	if r.most {
+		return r.found <= r.want
+	}
+	return r.found >= r.want
+}
+
+// goals are all, in the order in which they are told.
+func goals() []goal {
+	const bucket = "sluice token-bucket"
+	return []goal{
+		{"redis/spread/256", bucket, "decisions/s, by redis_rate", by(rateMetric, rivalCalled(redisRate)), 5, false, timesText},
+		{"redis/spread/256", bucket, "p99, by redis_rate", by(p99Metric, rivalCalled(redisRate)), 0.25, true, timesText},
+		{"redis/spread/1024", bucket, "decisions/s, by redis_rate", by(rateMetric, rivalCalled(redisRate)), 6, false, timesText},
+		{"redis/spread/256", "sluice sliding-window", "decisions/s, by redis_rate", by(rateMetric, rivalCalled(redisRate)), 3, false, timesText},
+		{"redis/spread/256", "sluice 3 buckets", "decisions/s, by redis_rate with one limit", by(rateMetric, rivalCalled(redisRate)), 3, false, timesText},
+		{"redis/spread/256", "sluice 3 kinds", "decisions/s, by redis_rate with one limit", by(rateMetric, rivalCalled(redisRate)), 3, false, timesText},
+		{"redis/hot/256", bucket, "decisions/s, by redis_rate", by(rateMetric, rivalCalled(redisRate)), 25, false, timesText},
+		{"redis/spread/1", bucket, "p50, by redis_rate", by(p50Metric, rivalCalled(redisRate)), 1, true, timesText},
+		{"redis/spread/1", bucket, "p50, by a bare GET", by(p50Metric, yardsticks), 1.5, true, timesText},
+		{"memory/spread/", bucket, "decisions/s, by the best rival", by(rateMetric, rivals), 2, false, timesText},
+		{"memory/hot/", bucket, "decisions/s, by the best rival", by(rateMetric, rivals), 1.5, false, timesText},
+		{"memory/", bucket, "allocations", just(allocsMetric), 0, true, allocsText},
+		{"weight", bucket, "MEMORY USAGE of a key", just(firstMetric), 120, true, func(n float64) string { return bytesText(n) + " B" }},
+		{"growth/", "", "decisions/s, least step from a row to the next", leastStep, 0.5, false, timesText},
+	}
+}
+
+func timesText(n float64) string { return digits(n) + "x" }
+
+func by(m metric, wanted func(row) bool) func(row, []row) (float64, bool) {
+	return func(r row, rows []row) (float64, bool) {
+		c, ok := compare(m, r, rows, wanted)
+		return c.ratio(), ok
+	}
+}
+
+func just(m metric) func(row, []row) (float64, bool) {
+	return func(r row, _ []row) (float64, bool) { return m.of(r.figures), true }
+}
+
+// leastStep is the least that is left of the rate from one row of the contest to the next: a cliff would be next to
+// nothing.
+func leastStep(r row, rows []row) (least float64, ok bool) {
+	var last row
+	for _, next := range rows {
+		if next.contest != r.contest {
+			continue
+		}
+		if last.limiter != "" {
+			step := next.figures.perSecond / last.figures.perSecond
+			if !ok || step < least {
+				least, ok = step, true
+			}
+		}
+		last = next
+	}
+	return least, ok
+}
+
+func (g goal) isOf(r row) bool {
+	of := r.contest == g.contest || strings.HasSuffix(g.contest, "/") && strings.HasPrefix(r.contest, g.contest)
+	return of && (g.limiter == "" || g.limiter == r.limiter)
+}
+
+// reach returns what was found of all goals, as far as their rows were measured.
+func reach(goals []goal, tables []table) []reached {
+	var all []reached
+	for _, g := range goals {
+		for _, t := range tables {
+			told := ""
+			for _, r := range t.rows {
+				if !g.isOf(r) || r.contest == told {
+					continue
+				}
+				if value, ok := g.figure(r, t.rows); ok {
+					all = append(all, reached{g, r.contest, value})
+					told = r.contest
+				}
+			}
+		}
+	}
+	return all
+}
+
+// cells returns the table of what was found, its head first.
+func goalCells(all []reached) [][]string {
+	cells := [][]string{{"rows", "limiter", "figure", "wanted", "found", "reached"}}
+	for _, r := range all {
+		sign, met := "at least ", "yes"
+		if r.most {
+			sign = "at most "
+		}
+		if !r.met() {
+			met = "no"
+		}
+		limiter := r.limiter
+		if limiter == "" {
+			limiter = "sluice token-bucket"
+		}
+		cells = append(cells, []string{r.contest, limiter, r.what, sign + r.text(r.want), r.text(r.found), met})
+	}
+	return cells
+}
+
+// summary says how many were reached.
+func summary(all []reached) string {
+	met := 0
+	for _, r := range all {
+		if r.met() {
+			met++
+		}
+	}
+	return fmt.Sprintf("%d of %d figures are what this library means to reach.", met, len(all))
+}
