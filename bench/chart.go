@@ -14,6 +14,8 @@ var labels = map[string]string{
 	"redis/hot/256":     "Redis, one hot key, 256 goroutines",
 	"memory/spread/16":  "Memory, 100,000 keys, 16 goroutines",
 	"memory/hot/16":     "Memory, one hot key, 16 goroutines",
+	"http/check/64":     "HTTP, 1 check a call, 64 connections",
+	"http/checks/64":    "HTTP, 100 checks a call, 64 connections",
 }
 
 const chartStyle = `

@@ -14,6 +14,8 @@ type group struct {
 	note    string // how to read the table
 	columns []column
 	metrics []metric // by which a row can be behind
+	// ready is what is to be done before anything is measured; nil is nothing.
+	ready func(ctx context.Context, progress io.Writer) error
 	// redis says that the limiters use a redis-server, which they share.
 	redis bool
 	// allowance is what each key may use.

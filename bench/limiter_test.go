@@ -56,6 +56,9 @@ func TestAllLimitersCount(t *testing.T) {
 	c := startClients(t)
 	verified := 0
 	for _, g := range plan(everything()) {
+		if g.ready != nil {
+			continue // it needs programs that are built first; each run verifies them
+		}
 		for _, l := range g.limiters() {
 			if l.goroutines != 0 && l.goroutines != crowds[0] {
 				continue // the same with another pool

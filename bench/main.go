@@ -99,6 +99,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
+	for _, g := range groups {
+		if g.ready == nil {
+			continue
+		}
+		if err := g.ready(ctx, stderr); err != nil {
+			return err
+		}
+	}
 	report := report{head: headline(s), about: about(s), goals: goals()}
 	for _, g := range groups {
 		t, err := g.measure(ctx, s, stderr)

@@ -66,7 +66,7 @@ func versions() []string {
 			all = append(all, strings.TrimPrefix(m.Path, "github.com/")+" "+m.Version)
 		}
 	}
-	return all
+	return append(all, strings.TrimPrefix(ratelimitName, "github.com/"))
 }
 
 // writeText writes the report for a terminal.
