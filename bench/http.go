@@ -24,7 +24,7 @@ func httpGroup() group {
 		name: "http", title: "Servers over HTTP", redis: true, allowance: plenty, ready: p.build,
 		columns: slices.Concat(loadColumns, []column{cpuColumn, failedColumn}, bestColumns, cpuColumns),
 		metrics: []metric{rateMetric, p50Metric, p99Metric, cpuMetric},
-		note: fmt.Sprintf("Each of %d connections is used by a goroutine of one Go client, which takes its share of the cores too. Server CPU is what the server's process uses for a decision, Redis not counted; p50 and p99 are of a call. With 64 connections in place of 10, the rival also gathers what it writes to Redis for 150us.", callers),
+		note:    fmt.Sprintf("Each of %d connections is used by a goroutine of one Go client, which takes its share of the cores too. Server CPU is what the server's process uses for a decision, Redis not counted; p50 and p99 are of a call. With 64 connections in place of 10, the rival also gathers what it writes to Redis for 150us.", callers),
 	}
 	keys := makeKeys(spreadKeys)
 	for i, batch := range []int{1, 100} {
