@@ -47,7 +47,7 @@ const (
 	panelWidth  = (chartWidth - 3*chartMargin) / 2
 	panelHead   = 26
 	panelGap    = 22
-	nameWidth   = 142
+	nameWidth   = 158
 	valueWidth  = 54
 	barHeight   = 14
 	barStep     = 21

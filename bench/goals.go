@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// goal is a figure that this library means to reach.
+// goal is a figure that this library means to reach, told with what was found whether it does or not.
 type goal struct {
 	contest string // or, where it ends with a slash, all whose names begin with it
 	limiter string // "" for that of any row, once for each contest
@@ -17,11 +17,12 @@ type goal struct {
 	text   func(float64) string
 }
 
-// reached is what was found of a goal in one contest.
+// reached is what was found of a goal in the contest that was worst, of so many.
 type reached struct {
 	goal
 	contest string
 	found   float64
+	of      int
 }
 
 func (r reached) met() bool {
@@ -89,27 +90,34 @@ func (g goal) isOf(r row) bool {
 	return of && (g.limiter == "" || g.limiter == r.limiter)
 }
 
-// reach returns what was found of all goals, as far as their rows were measured.
+// reach returns what was found of all goals, as far as their rows were measured: of several contests the worst.
 func reach(goals []goal, tables []table) []reached {
 	var all []reached
 	for _, g := range goals {
+		worst, contests := reached{goal: g}, map[string]bool{}
 		for _, t := range tables {
-			told := ""
 			for _, r := range t.rows {
-				if !g.isOf(r) || r.contest == told {
+				if !g.isOf(r) || contests[r.contest] {
 					continue
 				}
-				if value, ok := g.figure(r, t.rows); ok {
-					all = append(all, reached{g, r.contest, value})
-					told = r.contest
+				value, ok := g.figure(r, t.rows)
+				if !ok {
+					continue
+				}
+				contests[r.contest] = true
+				if len(contests) == 1 || g.most && value > worst.found || !g.most && value < worst.found {
+					worst.contest, worst.found = r.contest, value
 				}
 			}
+		}
+		if worst.of = len(contests); worst.of > 0 {
+			all = append(all, worst)
 		}
 	}
 	return all
 }
 
-// cells returns the table of what was found, its head first.
+// goalCells returns the table of what was found, its head first.
 func goalCells(all []reached) [][]string {
 	cells := [][]string{{"rows", "limiter", "figure", "wanted", "found", "reached"}}
 	for _, r := range all {
@@ -120,11 +128,14 @@ func goalCells(all []reached) [][]string {
 		if !r.met() {
 			met = "no"
 		}
-		limiter := r.limiter
-		if limiter == "" {
-			limiter = "sluice token-bucket"
+		contest, limiter := r.contest, r.limiter
+		if r.of > 1 {
+			contest += fmt.Sprintf(", worst of %d", r.of)
 		}
-		cells = append(cells, []string{r.contest, limiter, r.what, sign + r.text(r.want), r.text(r.found), met})
+		if limiter == "" {
+			limiter = "all"
+		}
+		cells = append(cells, []string{contest, limiter, r.what, sign + r.text(r.want), r.text(r.found), met})
 	}
 	return cells
 }
@@ -137,5 +148,5 @@ func summary(all []reached) string {
 			met++
 		}
 	}
-	return fmt.Sprintf("%d of %d figures are what this library means to reach.", met, len(all))
+	return fmt.Sprintf("%d of %d goals are reached.", met, len(all))
 }

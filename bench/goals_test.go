@@ -25,6 +25,7 @@ func TestReach(t *testing.T) {
 		{"a/1", "ours", "p99", by(p99Metric, rivalCalled(redisRate)), 0.5, true, timesText},
 		{"a/1", "ours", "best p99", by(p99Metric, rivals), 4.9, true, timesText},
 		{"a/", "ours", "any", just(rateMetric), 100, false, rateText},
+		{"a/", "ours", "worst", just(rateMetric), 599, true, rateText},
 		{"a/", "", "step", leastStep, 0.3, false, timesText},
 		{"a", "ours", "no such contest", just(rateMetric), 0, false, rateText},
 		{"a/1", "theirs", "no such limiter", just(rateMetric), 0, false, rateText},
@@ -34,7 +35,7 @@ func TestReach(t *testing.T) {
 	}
 	want := map[string]bool{
 		"a/1 rate 3.00x": true, "a/1 more 3.00x": false, "a/1 p99 0.50x": true, "a/1 best p99 5.00x": false,
-		"a/1 any 600": true, "a/16 any 100": true, "a/1 step 0.17x": false, "a/16 step 0.25x": false,
+		"a/16 any 100": true, "a/1 worst 600": false, "a/1 step 0.17x": false,
 	}
 	if diff := cmp.Diff(want, found); diff != "" {
 		t.Errorf("reach (-want +got):\n%s", diff)

@@ -144,7 +144,7 @@ func (r report) markdown() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "**%s**\n", r.head)
 	if all := reach(r.goals, r.tables); all != nil {
-		fmt.Fprintf(&b, "\n### What it means to reach\n\n%s\n\n", summary(all))
+		fmt.Fprintf(&b, "\n### Goals\n\n%s\n\n", summary(all))
 		writeMarkdown(&b, goalCells(all), goalLeft)
 	}
 	for _, t := range r.tables {
