@@ -41,7 +41,6 @@ var (
 		}
 		return digits(100 * r.figures.calls)
 	}}
-	callRateColumn = column{"calls/s", false, func(r row, _ []row) string { return rateText(r.figures.callsPerSecond) }}
 	cpuColumn      = column{"server CPU", false, func(r row, _ []row) string { return latencyText(r.figures.cpu) }}
 )
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -113,13 +114,15 @@ func bytesText(n float64) string { return fmt.Sprintf("%.0f", n) }
 
 func allocsText(n float64) string { return fmt.Sprintf("%.1f", n) }
 
-// digits returns at least three digits, and no more behind the point than they need.
+// digits returns at least two digits that are not 0, three from 0.1 on, and no more behind the point than they need.
 func digits(n float64) string {
 	switch {
 	case n >= 99.95:
 		return fmt.Sprintf("%.0f", n)
 	case n >= 9.995:
 		return fmt.Sprintf("%.1f", n)
+	case n >= 0.0995 || n <= 0:
+		return fmt.Sprintf("%.2f", n)
 	}
-	return fmt.Sprintf("%.2f", n)
+	return strconv.FormatFloat(n, 'f', 1-int(math.Floor(math.Log10(n))), 64)
 }

@@ -66,8 +66,6 @@ var (
 	plenty = allowance{burst: 500_000_000, perDay: 8640}
 	// few is by what each limiter must show that it counts.
 	few = allowance{burst: 5, perDay: 5}
-	// spent is what an abuser has used up.
-	spent = allowance{burst: 1, perDay: 1}
 )
 
 const (
