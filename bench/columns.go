@@ -41,7 +41,7 @@ var (
 		}
 		return digits(100 * r.figures.calls)
 	}}
-	cpuColumn      = column{"server CPU", false, func(r row, _ []row) string { return latencyText(r.figures.cpu) }}
+	cpuColumn = column{"server CPU", false, func(r row, _ []row) string { return latencyText(r.figures.cpu) }}
 )
 
 // versus is our figure by the best of others.

@@ -22,7 +22,6 @@ var (
 	p99Metric    = metric{"p99", func(f figures) float64 { return float64(f.p99) }, latencyText, false}
 	allocsMetric = metric{"allocs/op", func(f figures) float64 { return math.Round(10*f.allocs) / 10 }, allocsText, false}
 
-	callsMetric = metric{"Redis calls", func(f figures) float64 { return f.calls }, digits, false}
 	cpuMetric   = metric{"server CPU", func(f figures) float64 { return f.cpu }, latencyText, false}
 	firstMetric = metric{"MEMORY USAGE", func(f figures) float64 { return f.first }, bytesText, false}
 	wholeMetric = metric{"used_memory", func(f figures) float64 { return f.whole }, bytesText, false}
