@@ -62,7 +62,7 @@ type entrant struct {
 	limiter
 	ask   ask
 	scope *scope
-	asked []string // all keys that it may be asked for
+	asked keyList // all keys that it may be asked for
 }
 
 // measure prepares the limiters and measures the contests one after the other.
@@ -122,12 +122,17 @@ func (g group) prepare(ctx context.Context, c clients) (map[string]*entrant, err
 		if e.ask, err = l.open(e.scope, g.allowance); err != nil {
 			return entrants, fmt.Errorf("open %s: %w", l.name, err)
 		}
-		err = forEach(e.firsts(), g.crowd(), func(key string) error {
+		err = forEach(e.asked.each(e.decisions()), g.crowd(), func(key string) error {
 			_, err := e.ask(ctx, key)
 			return err
 		})
 		if err != nil {
 			return entrants, fmt.Errorf("fill %s: %w", l.name, err)
+		}
+		if l.keys > 0 {
+			if err := e.scope.has(ctx, l.keys); err != nil {
+				return entrants, fmt.Errorf("after %s were filled: %w", l.name, err)
+			}
 		}
 	}
 	return entrants, nil
@@ -143,23 +148,14 @@ func (g group) crowd() int {
 }
 
 // keys returns those of all contests, which begin alike; and if they are fewer, one for each goroutine.
-func (g group) keys() []string {
+func (g group) keys() keyList {
 	keys := makeKeys(g.crowd())
 	for _, c := range g.contests {
-		if len(c.load.keys) > len(keys) {
+		if c.load.keys.len() > keys.len() {
 			keys = c.load.keys
 		}
 	}
 	return keys
-}
-
-// firsts returns the keys to ask for so that every key is asked for once.
-func (e *entrant) firsts() []string {
-	var firsts []string
-	for i := 0; i < len(e.asked); i += e.decisions() {
-		firsts = append(firsts, e.asked[i])
-	}
-	return firsts
 }
 
 // limiters returns those of all contests, each once.

@@ -13,7 +13,7 @@ import (
 
 // TestAsksOverHTTP asks a server that answers what it is told, and looks at what it was asked.
 func TestAsksOverHTTP(t *testing.T) {
-	keys := makeKeys(2)
+	keys := makeKeys(2).each(1)
 	const yes, no = `{"allowed":true,"source":"store"}`, `{"allowed":false,"source":"store"}`
 	const ok, over = `{"code": "OK","currentLimit":{}}`, `{"code":"OVER_LIMIT"}`
 	for name, test := range map[string]struct {

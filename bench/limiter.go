@@ -64,6 +64,8 @@ var (
 	// in ten seconds, so that every key has a state to be read and written. A greater burst would be more nanoseconds
 	// than throttled can count.
 	plenty = allowance{burst: 500_000_000, perDay: 8640}
+	// lasting is for keys that shall not expire while they are measured: what they have used comes back in days.
+	lasting = allowance{burst: 500_000_000, perDay: 1}
 	// few is by what each limiter must show that it counts.
 	few = allowance{burst: 5, perDay: 5}
 )
@@ -75,25 +77,38 @@ const (
 	keyBytes     = 27
 )
 
-// makeKeys returns n different keys of 27 bytes, which are parts of one text: the garbage collector has only that to
-// look at.
-func makeKeys(n int) []string {
+// keyList is different keys of 27 bytes, one after the other in one text: millions of them are nothing for the garbage
+// collector to look at.
+type keyList string
+
+func makeKeys(n int) keyList {
 	var text strings.Builder
 	text.Grow(n * keyBytes)
 	for i := range n {
 		fmt.Fprintf(&text, "tenant:%06d:user:%08d", i%97, i)
 	}
-	keys := make([]string, n)
-	for i := range keys {
-		keys[i] = text.String()[i*keyBytes : (i+1)*keyBytes]
+	return keyList(text.String())
+}
+
+func (k keyList) len() int { return len(k) / keyBytes }
+
+func (k keyList) at(i int) string { return string(k[i*keyBytes : (i+1)*keyBytes]) }
+
+func (k keyList) first(n int) keyList { return k[:n*keyBytes] }
+
+// each returns one key of so many, from the first on.
+func (k keyList) each(of int) []string {
+	var keys []string
+	for i := 0; i < k.len(); i += of {
+		keys = append(keys, k.at(i))
 	}
 	return keys
 }
 
-// following returns a function that finds a key of n and those that follow it, the first again after the last.
+// following returns a function that finds a key of the first n and those that follow it, the first again after the last.
 func following(n, batch int) func(key string) ([]string, error) {
 	keys := makeKeys(n)
-	ring := append(keys, keys[:batch]...)
+	ring := (keys + keys.first(batch)).each(1)
 	return func(key string) ([]string, error) {
 		i, err := strconv.Atoi(key[len(key)-8:])
 		if err != nil || i >= n || ring[i] != key {
@@ -114,12 +129,7 @@ func (l limiter) verify(ctx context.Context, c clients) error {
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
-	var keys []string
-	for i, key := range makeKeys(verifiedKeys) {
-		if i%l.decisions() == 0 { // batches that have no key in common
-			keys = append(keys, key)
-		}
-	}
+	keys := makeKeys(verifiedKeys).each(l.decisions()) // of batches, such as have no key in common
 	if err := verify(ctx, ask, keys, few.burst); err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 
 func TestKeysDiffer(t *testing.T) {
 	seen := map[string]bool{}
-	for _, key := range makeKeys(spreadKeys) {
+	for _, key := range makeKeys(spreadKeys).each(1) {
 		if len(key) != keyBytes || seen[key] {
 			t.Fatalf("key %q has %d bytes and is there twice: %t, want 27 bytes, once", key, len(key), seen[key])
 		}
@@ -45,7 +45,7 @@ func TestVerifyFindsWhatDoesNotCount(t *testing.T) {
 		"always refuses": {func(context.Context, string) (bool, error) { return false, nil }, "check 1 of a key"},
 		"fails":          {func(context.Context, string) (bool, error) { return true, context.Canceled }, "context canceled"},
 	} {
-		err := verify(t.Context(), test.ask, makeKeys(100), 5)
+		err := verify(t.Context(), test.ask, makeKeys(100).each(1), 5)
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: verify = %v, want %q", name, err, test.want)
 		}
@@ -75,14 +75,14 @@ func TestAllLimitersCount(t *testing.T) {
 }
 
 func TestFollowing(t *testing.T) {
-	keys := makeKeys(10)
+	keys := makeKeys(10).each(1)
 	of := following(10, 3)
 	for first, want := range map[int][]string{0: keys[:3], 7: keys[7:], 9: {keys[9], keys[0], keys[1]}} {
 		if got, err := of(keys[first]); err != nil || !slices.Equal(got, want) {
 			t.Errorf("following key %d = %v, %v, want %v", first, got, err, want)
 		}
 	}
-	for _, key := range []string{makeKeys(11)[10], "tenant:000005:user:00000004", "tenant:000005:user:0000000x"} {
+	for _, key := range []string{makeKeys(11).at(10), "tenant:000005:user:00000004", "tenant:000005:user:0000000x"} {
 		if got, err := of(key); err == nil {
 			t.Errorf("following %s, which is none of the keys, = %v, want an error", key, got)
 		}

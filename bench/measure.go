@@ -13,7 +13,7 @@ import (
 
 // load is what a limiter is asked.
 type load struct {
-	keys       []string // asked for in random order
+	keys       keyList // asked for in random order
 	goroutines int
 	// every is how many checks there are to each one whose latency is taken, so that reading the clock stays a small
 	// part of what is measured.
@@ -123,9 +123,9 @@ func (s *scope) usage(ctx context.Context) (u usage, err error) {
 func (t *tally) run(ask ask, l load, stop *atomic.Bool) {
 	ctx := context.Background()
 	random := rand.NewPCG(rand.Uint64(), rand.Uint64())
-	n := uint64(len(l.keys))
+	n := uint64(l.keys.len())
 	for untimed := 0; ; untimed-- {
-		key := l.keys[random.Uint64()%n]
+		key := l.keys.at(int(random.Uint64() % n))
 		if untimed > 0 {
 			t.count(ask(ctx, key))
 		} else {

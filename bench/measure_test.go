@@ -57,7 +57,7 @@ func TestMeasureCountsEveryCheck(t *testing.T) {
 			return true, nil
 		}
 		return false, down
-	}, load{keys: []string{"a", "b"}, goroutines: 4, every: 3, batch: 1}, duration, &scope{})
+	}, load{keys: makeKeys(2), goroutines: 4, every: 3, batch: 1}, duration, &scope{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,8 +84,8 @@ func TestMeasureSpreadsOverAllKeys(t *testing.T) {
 		asked[key]++
 		return true, nil
 	}, load{keys: keys, goroutines: 1, every: 1, batch: 1}, 20*time.Millisecond, &scope{})
-	if err != nil || len(asked) != len(keys) {
-		t.Errorf("asked for %d keys, error %v, want all %d", len(asked), err, len(keys))
+	if err != nil || len(asked) != keys.len() {
+		t.Errorf("asked for %d keys, error %v, want all %d", len(asked), err, keys.len())
 	}
 }
 
@@ -95,7 +95,7 @@ func TestMeasureTakesLatency(t *testing.T) {
 		for began := time.Now(); time.Since(began) < pause; {
 		}
 		return true, nil
-	}, load{keys: []string{"a"}, goroutines: 1, every: 1, batch: 1}, 20*pause, &scope{})
+	}, load{keys: makeKeys(1), goroutines: 1, every: 1, batch: 1}, 20*pause, &scope{})
 	if err != nil || f.p50 < pause*99/100 {
 		t.Errorf("p50 %v, error %v, want at least %v", f.p50, err, pause)
 	}
@@ -103,7 +103,7 @@ func TestMeasureTakesLatency(t *testing.T) {
 
 func TestMeasureFails(t *testing.T) {
 	down := errors.New("down")
-	one := load{keys: []string{"a"}, goroutines: 1, every: 1, batch: 1}
+	one := load{keys: makeKeys(1), goroutines: 1, every: 1, batch: 1}
 	_, err := measure(t.Context(), func(context.Context, string) (bool, error) { return true, down }, one, time.Millisecond, &scope{})
 	if !errors.Is(err, down) || !strings.Contains(err.Error(), "all") {
 		t.Errorf("measure where all checks fail = %v, want an error that says so and wraps %v", err, down)
@@ -125,7 +125,7 @@ func TestMeasureReckonsByDecision(t *testing.T) {
 		asked++
 		used += 30 * time.Microsecond
 		return true, c.goRedis.Eval(ctx, "redis.call('time') return redis.call('time')", nil).Err()
-	}, load{keys: []string{"a"}, goroutines: 1, every: 1, batch: 10}, 20*time.Millisecond, &scope{
+	}, load{keys: makeKeys(1), goroutines: 1, every: 1, batch: 10}, 20*time.Millisecond, &scope{
 		clients: c, cpu: func() (time.Duration, error) { return used, nil },
 	})
 	if err != nil {

@@ -124,7 +124,7 @@ func alone(l limiter, keys int) limiter {
 func bareGet() limiter {
 	return limiter{name: "bare GET", yardstick: true, open: func(s *scope, _ allowance) (ask, error) {
 		sets := make(rueidis.Commands, 0, spreadKeys)
-		for _, key := range makeKeys(spreadKeys) {
+		for _, key := range makeKeys(spreadKeys).each(1) {
 			sets = append(sets, s.rueidis.B().Set().Key("bare:"+key).Value("a value that has 27 bytes, so").Build())
 		}
 		for _, r := range s.rueidis.DoMulti(context.Background(), sets...) {

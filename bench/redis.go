@@ -118,6 +118,15 @@ func (c clients) forget(ctx context.Context) error {
 	return c.goRedis.FlushAll(ctx).Err()
 }
 
+// has returns an error unless there are so many keys.
+func (c clients) has(ctx context.Context, keys int) error {
+	size, err := c.goRedis.DBSize(ctx).Result()
+	if err == nil && size != int64(keys) {
+		err = fmt.Errorf("there are %d keys in Redis, want %d", size, keys)
+	}
+	return err
+}
+
 // scriptCalls returns how many calls of a script the server has carried out. What a script does itself is counted under
 // other names.
 func (c clients) scriptCalls(ctx context.Context) (int64, error) {

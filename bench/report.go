@@ -46,7 +46,7 @@ func about(s settings) []string {
 		fmt.Sprintf("Machine: %d CPUs, which all servers share, %s/%s, %s.", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version()),
 		"Versions: " + strings.Join(versions(), ", ") + ".",
 		fmt.Sprintf("Every figure is the median of %d rounds of %s in which the limiters of a contest take turns; range is how far the slowest and the fastest are apart, as a share of it.", s.rounds, s.duration),
-		fmt.Sprintf("Every check is of cost 1, of a key that is known and, unless said, allowed: a bucket holds %s units and gets one back in ten seconds, a window has as many a day.", count(plenty.burst)),
+		fmt.Sprintf("Every check is of cost 1, of a key that is known and, unless said, allowed: a bucket holds %s units and gets one back in ten seconds unless said, a window has as many a day.", count(plenty.burst)),
 		fmt.Sprintf("Latencies are of a sample of all checks, failed ones too, and include one reading of the clock, about %s. Allocations are those of the whole process. Calls/100 are calls of scripts in Redis for 100 decisions.", clockCost()),
 		"Columns with x are our figure by another's: ahead is above 1 for decisions, under 1 for all else. Best is the rival that is best by that figure under the same load; of redis_rate it is the better pool.",
 	}
