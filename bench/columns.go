@@ -41,7 +41,8 @@ var (
 		}
 		return digits(100 * r.figures.calls)
 	}}
-	cpuColumn = column{"server CPU", false, func(r row, _ []row) string { return latencyText(r.figures.cpu) }}
+	callRateColumn = column{"calls/s", false, func(r row, _ []row) string { return rateText(r.figures.callsPerSecond) }}
+	cpuColumn      = column{"server CPU", false, func(r row, _ []row) string { return latencyText(r.figures.cpu) }}
 )
 
 // versus is our figure by the best of others.

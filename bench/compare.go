@@ -22,9 +22,11 @@ var (
 	p99Metric    = metric{"p99", func(f figures) float64 { return float64(f.p99) }, latencyText, false}
 	allocsMetric = metric{"allocs/op", func(f figures) float64 { return math.Round(10*f.allocs) / 10 }, allocsText, false}
 
-	cpuMetric   = metric{"server CPU", func(f figures) float64 { return f.cpu }, latencyText, false}
-	firstMetric = metric{"MEMORY USAGE", func(f figures) float64 { return f.first }, bytesText, false}
-	wholeMetric = metric{"used_memory", func(f figures) float64 { return f.whole }, bytesText, false}
+	callsMetric    = metric{"Redis calls", func(f figures) float64 { return f.calls }, digits, false}
+	callRateMetric = metric{"Redis calls/s", func(f figures) float64 { return f.callsPerSecond }, digits, false}
+	cpuMetric      = metric{"server CPU", func(f figures) float64 { return f.cpu }, latencyText, false}
+	firstMetric    = metric{"MEMORY USAGE", func(f figures) float64 { return f.first }, bytesText, false}
+	wholeMetric    = metric{"used_memory", func(f figures) float64 { return f.whole }, bytesText, false}
 )
 
 // comparison is one of our rows beside another that is best by a metric in the same contest.

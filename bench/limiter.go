@@ -68,6 +68,8 @@ var (
 	lasting = allowance{burst: 500_000_000, perDay: 1}
 	// few is by what each limiter must show that it counts.
 	few = allowance{burst: 5, perDay: 5}
+	// spent is what an abuser has used up.
+	spent = allowance{burst: 1, perDay: 1}
 )
 
 const (

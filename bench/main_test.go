@@ -79,6 +79,7 @@ func TestPlan(t *testing.T) {
 		"redis/spread/256/sluice 3 buckets", "redis/spread/256/redis_rate, pool 256", "redis/spread/1024/redis_rate",
 		"redis/spread/1024/redis_rate, pool 1024", "redis/hot/1/sluice token-bucket", "redis/hot/256/ulule, pool 256",
 		"memory/spread/1/x/time", "memory/hot/256/sluice sliding-window", "weight/sluice fixed-window", "weight/ulule",
+		"lease/hot/256/sluice lease", "lease/spread/256/redis_rate, pool 256", "deny/hot/256/sluice deny cache", "deny/hot/1/redis_rate",
 		"http/check/64/sluice serve", "http/checks/64/envoy ratelimit, 100 a call, pool 64", "growth/batch/16/1,000 keys a batch", "growth/live/256/10 keys in Redis", "growth/live/256/1,000 keys in Redis",
 	} {
 		if !seen[name] {
