@@ -20,7 +20,7 @@ func leaseGroup() group {
 	}
 	limiters := append([]limiter{sluiceLease(), sluiceOnRedis("sluice token-bucket", "bucket", tokenBucket)}, withWidePools(redisRate, openRedisRate)...)
 	keys := makeKeys(spreadKeys)
-	g.add("hot", keys[:1], 256, 64, limiters...)
+	g.add("hot", keys.first(1), 256, 64, limiters...)
 	g.add("spread", keys, 256, 64, limiters...)
 	return g
 }

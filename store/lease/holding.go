@@ -17,23 +17,30 @@ type holding struct {
 	hash   uint64
 	policy *sluice.Policy
 	key    string
-
-	left   atomic.Int64
 	terms  atomic.Pointer[terms] // nil where nothing may be spent
-	missed atomic.Int64          // units that were asked for and not spent from here, since the last ask
-	asking atomic.Bool           // an ask is queued or under way
-	calm   atomic.Int64          // the instant before which no new lease is asked for
-	before atomic.Int64          // of the last request that was not spent from here
+
+	// What each check writes has a cache line of its own: of the others every processor keeps a copy.
+	_    [cacheLine - 40]byte
+	left atomic.Int64
+	_    [cacheLine - 8]byte
+
+	missed atomic.Int64 // units that were asked for and not spent from here, since the last ask or within the time of a lease
+	asking atomic.Bool  // an ask is queued or under way
+	calm   atomic.Int64 // the instant before which no new lease is asked for
+	before atomic.Int64 // of the last request that was not spent from here
 
 	mu      sync.Mutex
 	held    Loan    // as the store knows it
 	from    instant // when demand began to be counted
 	granted int64   // what left was then
+	seen    int64   // what missed was at the last look
 	idle    int     // looks since the last demand
 	asked   instant // when the last ask was made
 	closing bool    // the next ask gives all back and wants nothing
 	retired bool    // the table has given it up
 }
+
+const cacheLine = 64
 
 // terms are by which units of a loan are spent. They are not changed: another loan has others.
 type terms struct {
@@ -216,8 +223,12 @@ func (h *holding) look(now instant) (back, idle bool) {
 	t := h.terms.Load()
 	if h.held.Units == 0 {
 		h.idle++
-		if h.missed.Swap(0) > 0 {
-			h.idle = 0
+		if missed := h.missed.Load(); missed != h.seen {
+			h.seen, h.idle = missed, 0
+		}
+		if now-h.from > h.policy.Lease.TTL {
+			h.from, h.seen = now, 0
+			h.missed.Store(0)
 		}
 		return false, h.idle > idleLooks
 	}

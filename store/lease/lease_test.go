@@ -250,6 +250,26 @@ func TestSteadyDemand(t *testing.T) {
 	})
 }
 
+// TestSlowDemand has ten checks a second of each of many keys: they are lent, too.
+func TestSlowDemand(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(1_000_000)
+		l, _, stop := running(t, p)
+		defer stop()
+		leased := 0
+		for range 50 {
+			if check(t, l).Source == sluice.SourceLease {
+				leased++
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if leased < 30 {
+			t.Errorf("%d of 50 were decided by lease", leased)
+		}
+	})
+}
+
 // TestNothingIsSpentTooLate lends slowly, much, and once: the time of a loan counts from before it was asked for.
 func TestNothingIsSpentTooLate(t *testing.T) {
 	t.Parallel()
