@@ -132,7 +132,9 @@ func (r *Record) write(p *sluice.Policy, looks []look) {
 	others := looks[1:]
 	switch {
 	case len(others) == 0:
-		r.others = nil
+		if r.others != nil {
+			r.others = nil
+		}
 		return
 	case r.others == nil || len(*r.others) != len(others):
 		states := make([]state, len(others))

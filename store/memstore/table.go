@@ -13,14 +13,21 @@ import "sync/atomic"
 // Entries never move, and are used again; their memory is given back when the shard is empty.
 type table struct {
 	slots  []atomic.Uint32 // a power of two, at most three quarters of them in use
-	chunks []*[chunkLength]entry
+	chunks [][]entry       // not of pointers to chunks: those would be looked at before the entry is
 	unused []*entry
 }
 
 const (
 	fewestSlots = 8
-	chunkLength = 32
+	chunkLength = 64 // in numbers, of which the last is nobody's
 )
+
+// chunk is entries that are allocated at once. The runtime puts a word in front of it, and what is allocated begins at a
+// multiple of a large power of two: so each entry is in two cache lines, and not in three.
+type chunk struct {
+	_       [120]byte
+	entries [chunkLength - 1]entry
+}
 
 func newTable() *table {
 	return &table{slots: make([]atomic.Uint32, fewestSlots)}
@@ -50,11 +57,11 @@ func (t *table) take() (*entry, *table) {
 // grown returns a table with the same entries and another chunk of them. Number 0 is that of none, so that no slot in use
 // is 0.
 func (t *table) grown() *table {
-	chunk, first := new([chunkLength]entry), uint32(len(t.chunks)*chunkLength)
-	n := &table{slots: t.slots, chunks: append(t.chunks, chunk)}
-	for i := chunkLength - 1; i >= 0; i-- {
-		if chunk[i].number = first + uint32(i); chunk[i].number > 0 {
-			n.unused = append(n.unused, &chunk[i])
+	entries, first := new(chunk).entries[:], len(t.chunks)*chunkLength
+	n := &table{slots: t.slots, chunks: append(t.chunks, entries)}
+	for i := len(entries) - 1; i >= 0; i-- {
+		if entries[i].number = uint32(first + i); entries[i].number > 0 {
+			n.unused = append(n.unused, &entries[i])
 		}
 	}
 	for 4*len(n.chunks)*chunkLength > 3*len(n.slots) {
