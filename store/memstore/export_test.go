@@ -100,3 +100,10 @@ func (s *Store) Capacity() (n int) {
 
 // EntrySize is how many bytes an entry has.
 const EntrySize = unsafe.Sizeof(entry{})
+
+// EntryAddress returns where the entry of a key is in memory.
+func (s *Store) EntryAddress(policy, key string) uintptr {
+	e, unlock := s.look(policy, key)
+	defer unlock()
+	return uintptr(unsafe.Pointer(e))
+}

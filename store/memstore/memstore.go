@@ -6,11 +6,24 @@
 // standing of a key takes at most another 1.5 KiB: its refusals are remembered as a sliding window is. A key whose state
 // means nothing any more is dropped by itself; where the maximum is reached, such keys go first, and only when there is
 // none is the key dropped that would have meant nothing soonest. Such a drop forgets what the key has used, and [Stats]
-// counts it.
+// counts it. The place of a key that was dropped, 150 bytes, is kept for another one until all keys of its shard are gone.
 //
 // A key that has a block or an override counts towards the maximum like any other, and is dropped only when there is none
 // without: then the one whose block or override would have ended soonest, and an override for good last of all. Let
 // MaxKeys be well above the number of overrides.
+//
+// # Locks and costs
+//
+// What a decision costs is memory that has to be fetched, then the reading of the clock, and only then arithmetic. So a key
+// that is known and has no standing is decided under the lock of its entry alone, and its entry is found without a lock:
+// the tables that it is found in are written to only where keys come and go, and each processor keeps its own copy. All
+// else goes under the lock of a shard first: keys that are new, that have a standing, or are dropped.
+//
+// The clock is read before the lock is taken, while the entry is being fetched. A caller who was stopped after that must
+// not decide in the past, after others have decided later. Each entry knows the instant of its last decision: where that
+// is ahead of what was read, it is as good a reading, being of another caller who came in between, unless it is more than
+// a millisecond ahead; then the clock is read again. Where nobody has decided in between, it makes no difference to
+// anybody whether the caller was stopped before his decision or after it.
 //
 // It does no I/O and starts no goroutine. It imports algorithm, the core and the standard library only.
 package memstore
@@ -177,6 +190,9 @@ func instants(at sluice.Tick, now int64) (decideAt sluice.Tick, grace time.Durat
 	return sluice.Tick(now), 0
 }
 
+// stale reports whether an instant is too late for a request that says Before.
+func stale(at, before sluice.Tick) bool { return before != 0 && at >= before }
+
 // decideKnown answers a request for a key of which nothing is known but counters, and changes nothing else than these. It
 // reports whether it did: everything else is left to [Store.decide].
 func (s *Store) decideKnown(hash uint64, req *sluice.Request, d *sluice.Decision) (decided bool, err error) {
@@ -198,7 +214,7 @@ func (s *Store) decideKnown(hash uint64, req *sluice.Request, d *sluice.Decision
 	}
 	e.last = now
 	at, grace := instants(req.At, now)
-	if req.Before != 0 && at >= req.Before {
+	if stale(at, req.Before) {
 		e.release()
 		return true, fmt.Errorf("memstore: %w", sluice.ErrStale)
 	}
@@ -242,7 +258,7 @@ func (s *Store) decide(hash uint64, req *sluice.Request, d *sluice.Decision) err
 	now := s.clock.now()
 	e.last = now
 	at, grace := instants(req.At, now)
-	if req.Before != 0 && at >= req.Before {
+	if stale(at, req.Before) {
 		s.leave(sh, e, known)
 		return fmt.Errorf("memstore: %w", sluice.ErrStale)
 	}

@@ -95,14 +95,8 @@ var standingFaults = []fault{
 	{
 		name: "a check is decided at the instant before which it had to be",
 		file: "store/memstore/memstore.go", by: standing,
-		old: "at >= req.Before {\n		s.leave",
-		new: "at > req.Before {\n		s.leave",
-	},
-	{
-		name: "a check of a known key is decided at the instant before which it had to be",
-		file: "store/memstore/memstore.go", by: standing,
-		old: "at >= req.Before {\n		e.release",
-		new: "at > req.Before {\n		e.release",
+		old: "return before != 0 && at >= before",
+		new: "return before != 0 && at > before",
 	},
 	{
 		name: "a blocked key is dropped before others",

@@ -21,6 +21,48 @@ var storeFaults = []fault{
 		new: "(life/2+grace)/time.Microsecond",
 	},
 	{
+		name: "a caller who was stopped decides in the past",
+		file: "store/memstore/memstore.go", by: entries,
+		old: "if ahead := e.last - now; ahead > 0 {",
+		new: "if ahead := e.last - now; ahead > never-1 {",
+	},
+	{
+		name: "two goroutines decide one key at once",
+		file: "store/memstore/entry.go", by: entries,
+		old: "e.lock.Load() != 0 || !e.lock.CompareAndSwap(0, 1)",
+		new: "e.lock.Load() > 1",
+	},
+	{
+		name: "long keys that begin alike share their units",
+		file: "store/memstore/entry.go", by: entries,
+		old: "e.length != tooLong || e.more.key != key",
+		new: "e.length != tooLong",
+	},
+	{
+		name: "keys are known by their length",
+		file: "store/memstore/entry.go", by: entries,
+		old: "string(e.start[:len(key)]) != key",
+		new: "e.start[0] != key[0]",
+	},
+	{
+		name: "policies share the units of a key",
+		file: "store/memstore/entry.go", by: entries,
+		old: "return wrote.Name == policy",
+		new: "return true",
+	},
+	{
+		name: "a key behind one that is dropped is lost",
+		file: "store/memstore/table.go", by: entries,
+		old: "(i-home)&mask >= (i-gap)&mask",
+		new: "(i-home)&mask > (i-gap)&mask+mask",
+	},
+	{
+		name: "a store that is empty keeps its memory",
+		file: "store/memstore/memstore.go", by: entries,
+		old: "sh.tidy(0)",
+		new: "sh.tidy(1 << 30)",
+	},
+	{
 		name: "the clock is read twice",
 		file: "store/redisstore/scripts/quick.lua", by: redisOwn,
 		old: "now = clock[1] * 1000000 + clock[2]",
