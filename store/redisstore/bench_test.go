@@ -160,3 +160,37 @@ func BenchmarkBatches(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkLone has one caller ask, in turn with a bare GET through the same client; the figures are medians.
+func BenchmarkLone(b *testing.B) {
+	server := redistest.Start(b, redistest.Options{})
+	client := newClient(b, server.URL())
+	l := newLimiter(b, client, redisstore.Config{Timeout: patient}, sluice.PerDay(8640).WithBurst(500_000_000))
+	ctx := context.Background()
+	kinds := []struct {
+		name string
+		ask  func() error
+		took []time.Duration
+	}{
+		{name: "check", ask: func() error { _, err := l.Check(ctx, "user:000000001", 1); return err }},
+		{name: "get", ask: func() error {
+			return client.Do(ctx, client.B().Get().Key("sluice:{api|user:000000001}").Build()).Error()
+		}},
+	}
+	for b.Loop() {
+		for i := range kinds {
+			k := &kinds[i]
+			for range 20 {
+				begun := time.Now()
+				if err := k.ask(); err != nil {
+					b.Fatal(err)
+				}
+				k.took = append(k.took, time.Since(begun))
+			}
+		}
+	}
+	for _, k := range kinds {
+		slices.Sort(k.took)
+		b.ReportMetric(float64(k.took[len(k.took)/2].Nanoseconds())/1000, k.name+"-p50-us")
+	}
+}

@@ -116,6 +116,12 @@ func (s *Store) decide(ctx context.Context, c *caller) (free bool) {
 		}
 		return true
 	}
+	if ctx.Done() == nil && !slots && len(c.entries) == 1 && q.all.idle() {
+		q.all.calls[0] = true
+		q.mu.Unlock()
+		s.alone(c)
+		return true
+	}
 	q.wait(c, s.timeout)
 	var lead *lane
 	nth := 0
@@ -179,6 +185,26 @@ func (l *lane) begin() int {
 		}
 	}
 	return -1
+}
+
+// idle reports whether nothing is under way and nothing waits.
+func (l *lane) idle() bool { return l.calls == [mostCalls]bool{} && len(l.queue) == 0 }
+
+// alone makes a call for the only check that there is, on the goroutine of its caller.
+func (s *Store) alone(who *caller) {
+	c := calls.Get().(*call)
+	c.nth, c.entries = 0, append(c.entries[:0], &who.entries[0])
+	s.call(c)
+	c.entries[0] = nil
+	calls.Put(c)
+	q := &s.combiner
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.all.head < len(q.all.queue) {
+		go s.send(&q.all, 0)
+	} else {
+		q.all.calls[0] = false
+	}
 }
 
 // lead makes one call, on the goroutine of a caller who waits for its answer.
