@@ -17,6 +17,7 @@ import (
 	"github.com/redis/rueidis"
 	"github.com/sluice-project/sluice"
 	"github.com/sluice-project/sluice/internal/redistest"
+	"github.com/sluice-project/sluice/store/memstore"
 	"github.com/sluice-project/sluice/store/redisstore"
 )
 
@@ -436,6 +437,139 @@ func TestSlots(t *testing.T) {
 		policy := &sluice.Policy{Name: "api", ResetAt: 7}
 		if got, want := store.Slot("api", key), cluster.Nodes[0].Do(t, "CLUSTER", "KEYSLOT", store.StateKey(policy, key)); int64(got) != want {
 			t.Errorf("the slot of %q is %d, want %d", key, got, want)
+		}
+	}
+}
+
+// TestEqualChecksOfOneKey asks for more in one call than there is, in a run of equal checks.
+func TestEqualChecksOfOneKey(t *testing.T) {
+	t.Parallel()
+	for name, limit := range map[string]sluice.Limit{
+		"bucket": sluice.PerDay(100).WithBurst(100), "window": sluice.PerDay(100), "fixed": sluice.PerDay(100).WithAlgorithm(sluice.FixedWindow),
+	} {
+		l := newLimiter(t, newClient(t, redistest.Shared(t).URL()), redisstore.Config{Timeout: patient, Prefix: "equal-" + name + ":"}, limit)
+		for i, r := range l.CheckAll(t.Context(), slices.Repeat([]sluice.Ask{{Key: "k", Cost: 3}}, 40)) {
+			if want := max(1, 97-3*int64(i)); r.Err != nil || r.Decision.Allowed != (i < 33) || r.Decision.Remaining != want {
+				t.Errorf("%s: check %d: %v, %v, want %d remaining", name, i, r.Decision, r.Err, want)
+			}
+		}
+		if d, err := l.Peek(t.Context(), "k"); err != nil || d.Remaining != 1 {
+			t.Errorf("%s: afterwards %v, %v, want 1 remaining", name, d, err)
+		}
+	}
+}
+
+// TestBucketsBesideOthers has token buckets decided in one call with keys that are barred, that have limits of their own and
+// whose values somebody else has written.
+func TestBucketsBesideOthers(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, redistest.Start(t, redistest.Options{}).URL())
+	l := newLimiter(t, client, redisstore.Config{Timeout: patient}, sluice.PerDay(9).WithBurst(9))
+	if err := l.Block(t.Context(), "barred", time.Hour, "abuse"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Override(t.Context(), "own", []sluice.Limit{sluice.PerDay(5)}, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, foreign := range []string{"RPUSH sluice:{api|list} x", "SET sluice:{api|text} x", "RPUSH sluice:{api|standing}! x"} {
+		if err := do(t, client, strings.Fields(foreign)...).Error(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keys := []string{"a", "list", "b", "barred", "own", "text", "standing", "c"}
+	for range 2 { // together, and each alone
+		for _, key := range keys {
+			asks := []sluice.Ask{{Key: key, Cost: 0}, {Key: "d", Cost: 0}}
+			check := func(r sluice.Result) {
+				switch key {
+				case "list", "text", "standing":
+					if !errors.Is(r.Err, sluice.ErrForeignState) {
+						t.Errorf("%s: %v, %v, want ErrForeignState", key, r.Decision, r.Err)
+					}
+				case "barred":
+					if r.Err != nil || r.Decision.Allowed {
+						t.Errorf("%s: %v, %v, want it refused", key, r.Decision, r.Err)
+					}
+				case "own":
+					if r.Err != nil || r.Decision.Limits()[0].Limit.Count() != 5 {
+						t.Errorf("%s: %v, %v, want it to have its own limits", key, r.Decision, r.Err)
+					}
+				default:
+					if r.Err != nil || !r.Decision.Allowed {
+						t.Errorf("%s: %v, %v, want it allowed", key, r.Decision, r.Err)
+					}
+				}
+			}
+			check(l.CheckAll(t.Context(), asks)[0])
+			asks[0].Cost, asks[1].Cost = 1, 1
+			check(l.CheckAll(t.Context(), asks)[0])
+			check(l.CheckAll(t.Context(), asks[:1])[0])
+		}
+	}
+}
+
+// TestFrozenServerHoldsNoCrowd has more callers ask a frozen server than can be sent in the time that they have.
+func TestFrozenServerHoldsNoCrowd(t *testing.T) {
+	t.Parallel()
+	const timeout = 300 * time.Millisecond
+	server := redistest.Start(t, redistest.Options{})
+	l := newLimiter(t, newClient(t, server.URL()), redisstore.Config{Timeout: timeout}, sluice.PerDay(1000))
+	expect(t, l, "k", 1, 999)
+	server.Pause(t)
+	defer server.Continue(t)
+	var wg sync.WaitGroup
+	for range 5000 {
+		wg.Go(func() {
+			begun := time.Now()
+			_, err := l.Check(context.Background(), "k", 1)
+			if took := time.Since(begun); !errors.Is(err, context.DeadlineExceeded) || took > timeout+late {
+				t.Errorf("after %s: %v, want context.DeadlineExceeded within %s", took, err, timeout)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestAtTheEdge compares with memory where a single tick or a fraction of a unit decides, by the short way through the
+// script and, with a limit that only the long one knows, by the other.
+func TestAtTheEdge(t *testing.T) {
+	t.Parallel()
+	memory, err := memstore.New(memstore.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := newStore(t, newClient(t, redistest.Shared(t).URL()), redisstore.Config{Timeout: patient, Prefix: "edge:"})
+	const begin = 1_700_000_000_000_000
+	long := sluice.PerDay(sluice.MaxCount).WithAlgorithm(sluice.SlidingCounter)
+	great := sluice.Per(sluice.MaxCount-2, sluice.MaxPeriod).WithBurst(sluice.MaxCount)
+	for name, limits := range map[string][]sluice.Limit{
+		"window": {sluice.PerMinute(5)}, "bucket": {sluice.PerMinute(1).WithBurst(5)}, "great": {great}, "great-long": {great, long},
+		"two": {sluice.PerMinute(1).WithBurst(5), sluice.PerMinute(5)}, "bucket-long": {sluice.PerMinute(1).WithBurst(5), long},
+	} {
+		policy := &sluice.Policy{Name: name, Limits: limits}
+		ask := func(after time.Duration, cost int64, peek bool) {
+			t.Helper()
+			req := sluice.Request{Policy: policy, Key: "k", Cost: cost, Peek: peek, At: begin + sluice.Tick(after/time.Microsecond)}
+			want, err := memory.Check(t.Context(), req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := store.Check(t.Context(), req); err != nil || !got.Equal(want) {
+				t.Errorf("%s: after %s, cost %d: %v %v, %v, want %v %v", name, after, cost, got, got.Limits(), err, want, want.Limits())
+			}
+		}
+		ask(0, 1, false)
+		ask(time.Second, 3, false)
+		ask(time.Minute-time.Microsecond, 1, true)
+		ask(time.Minute, 1, true)
+		ask(time.Minute, 1, false)
+		ask(90*time.Second, 1, false)
+		ask(121*time.Second, 1, true)
+		ask(121*time.Second, 1, false)
+		ask(time.Hour+7*time.Microsecond, sluice.MaxCount/2, false)
+		ask(time.Hour+7*time.Microsecond, 1, true)
+		for days := range time.Duration(20) {
+			ask(days*71*time.Hour+2*time.Hour+13*time.Microsecond, 1000+int64(days), false)
 		}
 	}
 }

@@ -100,7 +100,7 @@ var storeFaults = []fault{
 	},
 	{
 		name: "a bucket is written over a value of another type",
-		file: "store/redisstore/scripts/quick.lua", by: redisOwn,
+		file: "store/redisstore/scripts/quick.lua", by: combined,
 		old: "if was ~= value then",
 		new: "if was == true then",
 	},
@@ -118,19 +118,19 @@ var storeFaults = []fault{
 	},
 	{
 		name: "a key with a standing is decided as if it had none",
-		file: "store/redisstore/scripts/quick.lua", by: redisStanding,
+		file: "store/redisstore/scripts/quick.lua", by: combined,
 		old: "if #plan == 14 and #ARGV == 3 and standings == 0 then",
 		new: "if #plan == 14 and #ARGV == 3 then",
 	},
 	{
 		name: "an admission outlives its period by a tick, where no other limit is asked",
-		file: "store/redisstore/scripts/quick.lua", by: redis,
+		file: "store/redisstore/scripts/quick.lua", by: combined,
 		old: "while at + period <= now do",
 		new: "while at + period < now do",
 	},
 	{
 		name: "what a bucket earned of a unit is dropped, where no other limit is asked",
-		file: "store/redisstore/scripts/quick.lua", by: redis,
+		file: "store/redisstore/scripts/quick.lua", by: combined,
 		old: "            if since >= period then\n              local rest = since % period\n",
 		new: "            if since >= period then\n              local rest = 0\n",
 	},
@@ -166,7 +166,7 @@ var storeFaults = []fault{
 	},
 	{
 		name: "products beyond 2^53 are made at once",
-		file: "store/redisstore/scripts/limits.lua", by: redisGreat,
+		file: "store/redisstore/scripts/limits.lua", by: combined,
 		old: "if product < FOREVER then",
 		new: "if product < FOREVER * 4096 then",
 	},

@@ -19,7 +19,6 @@ var (
 	memstore      = suite{dir: "store/memstore", run: "^Test(MaxKeys|DeadKeys|TheSoonest|RunDrops|WritesSweep|Reset|Blocks|AList|Pages)"}
 	entries       = suite{dir: "store/memstore", run: "^Test(LateCaller|NoUnit|KeysOfEvery|MemoryIs|Reset)"}
 	redis         = suite{dir: "store/redisstore", run: "^TestConformance$/^sequences,_first", flags: conformance}
-	redisGreat    = suite{dir: "store/redisstore", run: "^TestConformance$/^extreme", flags: conformance}
 	redisCrowd    = suite{dir: "store/redisstore", run: "^TestConformance$/^crowded_window", flags: conformance}
 	redisStanding = suite{dir: "store/redisstore", run: standings, flags: conformance}
 	redisCalendar = suite{dir: "store/redisstore", run: "^TestCalendar"}
@@ -29,7 +28,7 @@ var (
 	lending       = suite{dir: "store/redisstore", run: "^TestConformance$/^lending$", flags: "-rapid.checks=25"}
 	leases        = suite{dir: "store/lease"}
 	refused       = suite{dir: "store/denycache", flags: "-test.skip=OnRedis -rapid.seed=1 -rapid.shrinktime=1ns -rapid.nofailfile"}
-	combined      = suite{dir: "store/redisstore", run: "^Test(EveryCharge|NothingUnsent|OrderOfOneKey|Slots|DecisionsMadeTogether)"}
+	combined      = suite{dir: "store/redisstore", run: "^Test(EveryCharge|NothingUnsent|OrderOfOneKey|Slots|DecisionsMadeTogether|EqualChecks|BucketsBeside|AtTheEdge)"}
 	deadlines     = suite{dir: "store/redisstore", run: "^Test(FrozenServerHolds|ErrorsSay)"}
 	memoryLedger  = suite{dir: "store/ledger"}
 	fleet         = suite{dir: "control", run: "^Test[^E]"} // not EachTickOnce, which takes seconds
