@@ -542,8 +542,10 @@ func TestAtTheEdge(t *testing.T) {
 	const begin = 1_700_000_000_000_000
 	long := sluice.PerDay(sluice.MaxCount).WithAlgorithm(sluice.SlidingCounter)
 	great := sluice.Per(sluice.MaxCount-2, sluice.MaxPeriod).WithBurst(sluice.MaxCount)
+	slow := sluice.Per(1009, sluice.MaxPeriod-time.Millisecond).WithBurst(sluice.MaxCount)
 	for name, limits := range map[string][]sluice.Limit{
 		"window": {sluice.PerMinute(5)}, "bucket": {sluice.PerMinute(1).WithBurst(5)}, "great": {great}, "great-long": {great, long},
+		"slow": {slow}, "slow-long": {slow, long},
 		"two": {sluice.PerMinute(1).WithBurst(5), sluice.PerMinute(5)}, "bucket-long": {sluice.PerMinute(1).WithBurst(5), long},
 	} {
 		policy := &sluice.Policy{Name: name, Limits: limits}
@@ -558,6 +560,9 @@ func TestAtTheEdge(t *testing.T) {
 				t.Errorf("%s: after %s, cost %d: %v %v, %v, want %v %v", name, after, cost, got, got.Limits(), err, want, want.Limits())
 			}
 		}
+		for i := range int64(20) {
+			ask(0, 10_007+i*511, true)
+		}
 		ask(0, 1, false)
 		ask(time.Second, 3, false)
 		ask(time.Minute-time.Microsecond, 1, true)
@@ -566,8 +571,12 @@ func TestAtTheEdge(t *testing.T) {
 		ask(90*time.Second, 1, false)
 		ask(121*time.Second, 1, true)
 		ask(121*time.Second, 1, false)
+		ask(3*time.Minute, 1, true)
 		ask(time.Hour+7*time.Microsecond, sluice.MaxCount/2, false)
 		ask(time.Hour+7*time.Microsecond, 1, true)
+		for i := range time.Duration(20) {
+			ask(2*time.Hour+i*11*time.Microsecond, 10_007+int64(i)*511, false)
+		}
 		for days := range time.Duration(20) {
 			ask(days*71*time.Hour+2*time.Hour+13*time.Microsecond, 1000+int64(days), false)
 		}

@@ -131,8 +131,10 @@ var storeFaults = []fault{
 	{
 		name: "what a bucket earned of a unit is dropped, where no other limit is asked",
 		file: "store/redisstore/scripts/quick.lua", by: combined,
-		old: "            if since >= period then\n              local rest = since % period\n",
-		new: "            if since >= period then\n              local rest = 0\n",
+		old: "            if since >= period then\n              local rest = since % period\n" +
+			"              used, at, since = used - (since - rest) / period * count, now - rest, rest",
+		new: "            if since >= period then\n              local rest = since % period\n" +
+			"              used, at, since = used - (since - rest) / period * count, now, 0",
 	},
 	{
 		name: "the answer forgets what a bucket has earned",
