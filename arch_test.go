@@ -45,7 +45,7 @@ var rooms = []room{
 	},
 	{dir: "schedule", rooms: []string{".", "policy"}},
 	{dir: "store/memstore", rooms: []string{".", "algorithm"}},
-	{dir: "store/lease", rooms: []string{"."}}, // whatever store lends
+	{dir: "store/lease", rooms: []string{"."}},     // whatever store lends
 	{dir: "store/denycache", rooms: []string{"."}}, // whatever store it is put around
 	{dir: "store/ledger", rooms: []string{"."}},
 	{dir: "store/ledger/ledgertest", rooms: []string{".", "store/ledger"}}, // no ledger: what it says is of all
