@@ -18,7 +18,7 @@ import (
 // twice. Some of the few are too long to be held within an entry.
 func TestNoUnitIsGrantedTwice(t *testing.T) {
 	t.Parallel()
-	const keys, units, askers, churners, most = 6, 2000, 4, 4, 1500
+	const keys, units, askers, churners, most = 6, 20_000, 4, 4, 1500
 	s := newStore(t, most)
 	ctx, cancel := context.WithCancel(t.Context())
 	var askings, churn sync.WaitGroup

@@ -17,7 +17,7 @@ var (
 	crowd         = suite{dir: "store/memstore", run: "^TestConformance$/^crowded_window", flags: conformance}
 	standing      = suite{dir: "store/memstore", run: standings, flags: conformance}
 	memstore      = suite{dir: "store/memstore", run: "^Test(MaxKeys|DeadKeys|TheSoonest|RunDrops|WritesSweep|Reset|Blocks|AList|Pages)"}
-	entries       = suite{dir: "store/memstore", run: "^Test(LateCaller|NoUnit|KeysOfEvery|MemoryIs|Reset)"}
+	entries       = suite{dir: "store/memstore", run: "^Test(LateCaller|NoUnit|EntriesOfFew|MemoryIs|Reset)"}
 	redis         = suite{dir: "store/redisstore", run: "^TestConformance$/^sequences,_first", flags: conformance}
 	redisCrowd    = suite{dir: "store/redisstore", run: "^TestConformance$/^crowded_window", flags: conformance}
 	redisStanding = suite{dir: "store/redisstore", run: standings, flags: conformance}

@@ -1,0 +1,45 @@
+package memstore
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/sluice-project/sluice"
+)
+
+// TestEntriesOfFewHashes adds and drops entries of which many have the same hash, and looks each time whether all that
+// are there are found, each for itself: in nature that happens to nobody.
+func TestEntriesOfFewHashes(t *testing.T) {
+	t.Parallel()
+	type name struct{ policy, key string }
+	policies := []*sluice.Policy{{Name: "p", Limits: []sluice.Limit{sluice.PerHour(1)}}, {Name: "q", Limits: []sluice.Limit{sluice.PerHour(1)}}}
+	hash := func(n name) uint32 { return uint32(len(n.key)%5) * 3 }
+	random := rand.New(rand.NewPCG(1, 2))
+	sh := new(shard)
+	sh.table.Store(newTable())
+	there := make(map[name]bool)
+	for range 20_000 {
+		policy := policies[random.IntN(2)]
+		key := strings.Repeat("k", random.IntN(60)) + string("ab"[random.IntN(2)]) + "end"
+		n := name{policy.Name, key}
+		e := sh.find(hash(n), n.policy, n.key)
+		if found := e != nil; found != there[n] {
+			t.Fatalf("%v is found: %t, want %t", n, found, there[n])
+		}
+		if e == nil {
+			e = sh.blank(hash(n), n.policy, n.key)
+			var d sluice.Decision
+			e.record.Decide(&sluice.Request{Policy: policy, Key: key, Cost: 1}, 1, &d)
+			if !d.Allowed {
+				t.Fatalf("%v begins with what another has used", n)
+			}
+			e.expires = random.Int64N(1000)
+			sh.insert(e)
+		} else {
+			sh.remove(e)
+		}
+		e.release()
+		there[n] = !there[n]
+	}
+}
