@@ -572,11 +572,11 @@ func TestAtTheEdge(t *testing.T) {
 		ask(121*time.Second, 1, true)
 		ask(121*time.Second, 1, false)
 		ask(3*time.Minute, 1, true)
+		for i := range time.Duration(20) {
+			ask(3*time.Minute+i*11*time.Microsecond, 10_007+int64(i)*511, false)
+		}
 		ask(time.Hour+7*time.Microsecond, sluice.MaxCount/2, false)
 		ask(time.Hour+7*time.Microsecond, 1, true)
-		for i := range time.Duration(20) {
-			ask(2*time.Hour+i*11*time.Microsecond, 10_007+int64(i)*511, false)
-		}
 		for days := range time.Duration(20) {
 			ask(days*71*time.Hour+2*time.Hour+13*time.Microsecond, 1000+int64(days), false)
 		}
