@@ -23,7 +23,8 @@ type pool struct {
 	left    int64
 	out     map[sluice.Tick]int64 // by their ends
 	checks  int
-	asks    []lease.Ask
+	sent    []lease.Ask
+	asks    []lease.Ask // of these, those that have been carried out
 	resets  int
 	stands  bool
 	fails   error // of the next asks
@@ -76,9 +77,14 @@ func (p *pool) Amend(context.Context, sluice.Amendment) (sluice.Standing, error)
 
 func (p *pool) Lend(_ context.Context, asks []lease.Ask) []lease.Answer {
 	sent := time.Now()
-	time.Sleep(p.takes)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.sent = append(p.sent, asks...)
+	if p.takes > 0 {
+		p.mu.Unlock()
+		time.Sleep(p.takes)
+		p.mu.Lock()
+	}
 	answers := make([]lease.Answer, len(asks))
 	for i, a := range asks {
 		p.asks = append(p.asks, a)
@@ -136,6 +142,13 @@ func (p *pool) seen() (left int64, checks int, asks []lease.Ask) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.left, p.checks, slices.Clone(p.asks)
+}
+
+// askedFor returns the asks that have been sent.
+func (p *pool) askedFor() []lease.Ask {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sent
 }
 
 // lent returns how many units are out now.
@@ -432,6 +445,30 @@ func TestChanges(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestResetWhileAsking resets a key whose loan is just being renewed: what comes of that is given back first.
+func TestResetWhileAsking(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(1_000_000)
+		l, _, stop := running(t, p)
+		defer stop()
+		warm(t, l)
+		p.mu.Lock()
+		p.takes = 20 * time.Millisecond
+		p.mu.Unlock()
+		for before := len(p.askedFor()); len(p.askedFor()) == before; {
+			check(t, l)
+			time.Sleep(time.Millisecond)
+		}
+		if err := l.Reset(t.Context(), "k"); err != nil {
+			t.Fatal(err)
+		}
+		if out := p.lent(); out != 0 {
+			t.Errorf("%d units are out after a reset", out)
+		}
+	})
 }
 
 // TestBarredElsewhere: the next ask learns of it, and gives back.

@@ -15,6 +15,8 @@ const (
 	lookTime = 50 * time.Millisecond
 	// patience is how long a call may take: what comes later is of little use.
 	patience = time.Second
+	// settleTries and settlePause are how long a reset waits for an ask of the key that is under way.
+	settleTries, settlePause = 200, time.Millisecond
 )
 
 // queue is the holdings for which the store is to be asked, first come first served. Each is in it once.
@@ -147,8 +149,16 @@ func (s *Store) giveBack(h *holding) {
 func (s *Store) settle(ctx context.Context, policy, key string) {
 	s.table.named(policy, key, func(h *holding) {
 		h.end()
-		if h.asking.CompareAndSwap(false, true) {
-			s.ask(ctx, []*holding{h})
+		for range settleTries {
+			if h.asking.CompareAndSwap(false, true) {
+				s.ask(ctx, []*holding{h})
+				return
+			}
+			select { // an ask is under way, whose answer must be given back
+			case <-ctx.Done():
+				return
+			case <-time.After(settlePause):
+			}
 		}
 	})
 }

@@ -14,6 +14,7 @@ import (
 type table struct {
 	seed    maphash.Seed
 	buckets []bucket
+	count   atomic.Int64 // of holdings
 }
 
 // ways is how many places a bucket has.
@@ -79,13 +80,17 @@ func (t *table) take(hash uint64, policy *sluice.Policy, key string) (h, replace
 	}
 	if seen < 0 {
 		if seen = b.spare(); seen >= 0 {
-			b.keys[seen].Store(nil)
+			if b.keys[seen].Swap(nil) != nil {
+				t.count.Add(-1)
+			}
 			b.hashes[seen].Store(hash)
 		}
 		return nil, nil
 	}
 	h = newHolding(hash, policy, key)
-	b.keys[seen].Store(h)
+	if b.keys[seen].Swap(h) == nil {
+		t.count.Add(1)
+	}
 	return h, replaced
 }
 
@@ -108,6 +113,7 @@ func (t *table) remove(h *holding) {
 	defer b.mu.Unlock()
 	for i := range b.keys {
 		if b.keys[i].Load() == h && h.retire() {
+			t.count.Add(-1)
 			b.keys[i].Store(nil)
 			b.hashes[i].Store(0)
 		}
@@ -124,8 +130,11 @@ func (t *table) named(policy, key string, do func(h *holding)) {
 	}
 }
 
-// each calls do for every holding.
+// each calls do for every holding. Where there are none it costs nothing.
 func (t *table) each(do func(h *holding)) {
+	if t.count.Load() == 0 {
+		return
+	}
 	for i := range t.buckets {
 		for j := range t.buckets[i].keys {
 			if h := t.buckets[i].keys[j].Load(); h != nil {
