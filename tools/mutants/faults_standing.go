@@ -142,7 +142,7 @@ var standingFaults = []fault{
 	},
 	{
 		name: "a check is decided at the instant before which it had to be",
-		file: "store/redisstore/scripts/check.lua", by: redisStanding,
+		file: "store/redisstore/scripts/states.lua", by: redisStanding,
 		old: "if now >= policy.before then",
 		new: "if now > policy.before then",
 	},

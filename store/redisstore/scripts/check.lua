@@ -59,24 +59,15 @@ end
 -- is outside of the windows of a calendar that were sent, whether the states have changed, the longest reset after, and
 -- where there is a standing, it, what writes it, and the limits that held.
 local function try(policy, value, record, plan, from, to)
-  local limits, barred, standing, open, strike, close
+  local barred, standing, open, strike, close
   if record then
     open, strike, close = standings()
     standing = open(record, now)
     barred = standing.ends and standing.ends > now
-    if standing.override and (standing.override_ends == 0 or standing.override_ends > now) then
-      limits = read_limits(standing.override, 2, now)
-      standing.limits = standing.override
-    end
   end
+  local limits = limits_for(policy, standing, now)
   if not limits then
-    if not policy.limits then
-      policy.limits, policy.outside = read_limits(policy.bytes, policy.at, now)
-    end
-    if policy.outside then
-      return nil
-    end
-    limits = policy.limits
+    return nil
   end
   local changed, replies, before, longest = read(limits, value, now), {}, 0, nil
   for run = from, to, 7 do
@@ -121,23 +112,13 @@ end
 -- with one key is an error of that key alone, and writing the state is the last thing that can go wrong.
 local function decide(key, standing_key, number, plan, from, to)
   local policy = policies[number] or policy_of(number)
-  if now >= policy.before then
-    return redis.error_reply('STALE the instant before which it had to be decided has passed')
-  end
-  local value = redis.pcall('GET', key)
-  if type(value) == 'table' then
-    return value -- an error
-  end
-  local record = redis.pcall('GET', standing_key)
-  if type(record) == 'table' then
-    return record
+  local value, record, fault = look(key, standing_key, policy, now)
+  if fault then
+    return fault
   end
   local ok, replies, changed, longest, standing, close, limits = pcall(try, policy, value or '', record, plan, from, to)
-  if not ok then
-    return redis.error_reply('BADSTATE the value is not one that this version of Sluice writes; reset or delete the key')
-  end
-  if not replies then
-    return redis.error_reply(string.format('OUTSIDE %.0f', now))
+  if not (ok and replies) then
+    return undecided(ok, now)
   end
 
   local written

@@ -64,23 +64,12 @@ end
 -- limits that held.
 local function try(policy, value, record, asked, now)
   local _, held_ends, held_units, spent, keeps, want = struct.unpack('>I2I7I5I5BI5', asked)
-  local limits, barred
-  if record then
-    local standing = standings()(record, now)
-    barred = standing.ends and standing.ends > now
-    if standing.override and (standing.override_ends == 0 or standing.override_ends > now) then
-      limits, barred = read_limits(standing.override, 2, now), true
-    end
-  end
+  local standing = record and standings()(record, now)
+  local limits = limits_for(policy, standing, now)
   if not limits then
-    if not policy.limits then
-      policy.limits, policy.outside = read_limits(policy.bytes, policy.at, now)
-    end
-    if policy.outside then
-      return nil
-    end
-    limits = policy.limits
+    return nil
   end
+  local barred = standing and (standing.limits or standing.ends and standing.ends > now)
 
   -- What the server holds is found by its end and its units. If it has ended, it is charged as any other that has.
   local found, stands = false, false
@@ -125,23 +114,13 @@ local function try(policy, value, record, asked, now)
 end
 
 local function lend(key, standing_key, policy, asked, now)
-  if now >= policy.before then
-    return redis.error_reply('STALE the instant before which it had to be decided has passed')
-  end
-  local value = redis.pcall('GET', key)
-  if type(value) == 'table' then
-    return value -- an error
-  end
-  local record = redis.pcall('GET', standing_key)
-  if type(record) == 'table' then
-    return record
+  local value, record, fault = look(key, standing_key, policy, now)
+  if fault then
+    return fault
   end
   local ok, reply, changed, longest, limits = pcall(try, policy, value or '', record, asked, now)
-  if not ok then
-    return redis.error_reply('BADSTATE the value is not one that this version of Sluice writes; reset or delete the key')
-  end
-  if not reply then
-    return redis.error_reply(string.format('OUTSIDE %.0f', now))
+  if not (ok and reply) then
+    return undecided(ok, now)
   end
   local written = keep(key, value, limits, changed, longest)
   if type(written) == 'table' and written.err then

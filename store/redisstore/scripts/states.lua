@@ -25,6 +25,43 @@ local function read_limits(bytes, pos, now)
   return limits, outside
 end
 
+-- look reads a key's state and standing. Where nothing may be decided any more, or Redis says an error, that is the third
+-- result.
+local function look(key, standing_key, policy, now)
+  if now >= policy.before then
+    return nil, nil, redis.error_reply('STALE the instant before which it had to be decided has passed')
+  end
+  local value, record = redis.pcall('GET', key), redis.pcall('GET', standing_key)
+  if type(value) == 'table' then
+    return nil, nil, value
+  elseif type(record) == 'table' then
+    return nil, nil, record
+  end
+  return value, record
+end
+
+-- undecided returns why a key was not decided: its value could not be read or, where it could, now is outside of the
+-- windows of a calendar that were sent.
+local function undecided(readable, now)
+  if readable then
+    return redis.error_reply(string.format('OUTSIDE %.0f', now))
+  end
+  return redis.error_reply('BADSTATE the value is not one that this version of Sluice writes; reset or delete the key')
+end
+
+-- limits_for returns the limits that hold for a key: its own, which its standing then says, or the policy's; nil where now
+-- is outside of the windows of a calendar that were sent.
+local function limits_for(policy, standing, now)
+  if standing and standing.override and (standing.override_ends == 0 or standing.override_ends > now) then
+    standing.limits = standing.override
+    return (read_limits(standing.override, 2, now))
+  end
+  if not policy.limits then
+    policy.limits, policy.outside = read_limits(policy.bytes, policy.at, now)
+  end
+  return not policy.outside and policy.limits or nil
+end
+
 -- earn_time returns how long a bucket takes, from now, to have so many of its missing units back. One of them is partly
 -- earned already.
 local function earn_time(l, now, missing)
