@@ -43,7 +43,7 @@ const (
 
 func (s *suite) testLending(t rapid.TB, lender lease.Lender) {
 	lent := 0
-	for range s.rounds / 4 {
+	for range s.rounds / 10 {
 		rapid.Check(t, func(t *rapid.T) {
 			ctx, cancel := call()
 			defer cancel()
@@ -66,7 +66,7 @@ func (s *suite) testLending(t rapid.TB, lender lease.Lender) {
 		})
 	}
 	t.Logf("%d loans", lent)
-	if want := s.rounds / 4 * rapidChecks() / 2; lent < want {
+	if want := s.rounds / 10 * rapidChecks() / 2; lent < want {
 		t.Errorf("there were %d loans, want at least %d", lent, want)
 	}
 }
