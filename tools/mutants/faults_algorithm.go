@@ -28,7 +28,7 @@ var algorithmFaults = []fault{
 	},
 	{
 		name: "sliding window: a clock that steps back gives units back",
-		file: "algorithm/slidingwindow.go", by: memory,
+		file: "algorithm/slidingwindow.go", by: crowd,
 		old: "at := max(now, newest.at)",
 		new: "at := now",
 	},

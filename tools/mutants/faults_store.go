@@ -198,7 +198,7 @@ var storeFaults = []fault{
 	},
 	{
 		name: "a clock that steps back gives units back",
-		file: "store/redisstore/scripts/limits.lua", by: redis,
+		file: "store/redisstore/scripts/limits.lua", by: redisCrowd,
 		old: "local at, width = math.max(now, l.newest),",
 		new: "local at, width = now,",
 	},
