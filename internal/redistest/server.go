@@ -2,6 +2,7 @@ package redistest
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -120,12 +121,34 @@ func (s *Server) Restart(t testing.TB) {
 	}
 }
 
-// Pause freezes the server (SIGSTOP): connections stay open and nothing answers.
+// Pause freezes the server (SIGSTOP): connections stay open and nothing answers. It returns once that is so: a busy
+// machine may take a while to stop a process.
 func (s *Server) Pause(t testing.TB) {
 	t.Helper()
 	if err := pause(s.running().cmd.Process); err != nil {
 		t.Fatalf("pause redis-server: %v", err)
 	}
+	for begun := time.Now(); s.answers(); {
+		if time.Since(begun) > patience {
+			t.Fatalf("pause redis-server: it still answers after %s", patience)
+		}
+	}
+}
+
+// answers reports whether the server says anything within a moment, be it an error.
+func (s *Server) answers() bool {
+	const moment = 20 * time.Millisecond
+	conn, err := net.DialTimeout("tcp", s.Addr(), patience)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(moment)); err != nil {
+		return false
+	}
+	_, _ = conn.Write([]byte("PING\r\n"))
+	_, err = conn.Read(make([]byte, 1))
+	return !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // Continue wakes a server from [Server.Pause].
