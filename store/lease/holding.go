@@ -27,7 +27,7 @@ type holding struct {
 	missed atomic.Int64 // units that were asked for and not spent from here, since the last ask or within the time of a lease
 	asking atomic.Bool  // an ask is queued or under way
 	calm   atomic.Int64 // the instant before which no new lease is asked for
-	before atomic.Int64 // of the last request that was not spent from here
+	before atomic.Int64 // of the last request that was a reason to ask
 
 	mu      sync.Mutex
 	held    Loan    // as the store knows it

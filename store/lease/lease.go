@@ -154,6 +154,7 @@ func (s *Store) spend(req *sluice.Request) (d sluice.Decision, ok bool) {
 		return d, false
 	}
 	if t.due(left, now) {
+		h.before.Store(int64(req.Before))
 		s.enqueue(h)
 		runtime.Gosched() // callers who never wait would keep who asks from running
 	}

@@ -26,6 +26,7 @@ type pool struct {
 	sent    []lease.Ask
 	asks    []lease.Ask // of these, those that have been carried out
 	resets  int
+	stale   int // asks that came at or after their Before
 	stands  bool
 	fails   error // of the next asks
 	loses   bool  // carries the next asks out, and says nothing
@@ -88,6 +89,9 @@ func (p *pool) Lend(_ context.Context, asks []lease.Ask) []lease.Answer {
 	answers := make([]lease.Answer, len(asks))
 	for i, a := range asks {
 		p.asks = append(p.asks, a)
+		if a.Before != 0 && a.Before <= sluice.Tick(time.Now().UnixMicro()) {
+			p.stale++
+		}
 		if answers[i].Err = p.fails; p.fails == nil && !p.broken {
 			answers[i] = p.lend(a, sent)
 		}
@@ -524,6 +528,29 @@ func TestBefore(t *testing.T) {
 		}
 		if _, _, asks := p.seen(); asks[len(asks)-1].Before == 0 {
 			t.Error("the last ask says nothing of the instant from which on the policy may be another")
+		}
+	})
+}
+
+// TestRenewalsAreByTheViewOfNow renews a loan for long, by views that hold a second each: an ask by the view of the first
+// check would be refused.
+func TestRenewalsAreByTheViewOfNow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(1_000_000)
+		_, s, stop := running(t, p)
+		defer stop()
+		for range 5000 {
+			before := sluice.Tick(time.Now().Add(time.Second).UnixMicro())
+			if _, err := s.Check(t.Context(), sluice.Request{Policy: &policy, Key: "k", Cost: 1, Before: before}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.stale > 0 {
+			t.Errorf("%d of %d asks were by a view that no longer held", p.stale, len(p.sent))
 		}
 	})
 }
