@@ -207,11 +207,12 @@ func (h *holding) answer(a Ask, is Answer, sent, now instant) {
 	h.terms.Store(t)
 }
 
-// end has the next ask give everything back; nothing is spent from here until there is another loan.
+// end has the next ask give everything back and want nothing, also where nothing is held; nothing is spent from here until
+// there is another loan.
 func (h *holding) end() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.closing = h.held.Units > 0 || h.asking.Load()
+	h.closing = true
 	h.terms.Store(nil)
 }
 

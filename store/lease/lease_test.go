@@ -475,6 +475,38 @@ func TestResetWhileAsking(t *testing.T) {
 	})
 }
 
+// TestNothingIsAskedForAtAnEnd: a key that was asked for and of which nothing is held is lent nothing by what ends loans.
+func TestNothingIsAskedForAtAnEnd(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	for name, end := range map[string]func(l *sluice.Limiter, stop func()) error{
+		"reset": func(l *sluice.Limiter, _ func()) error { return l.Reset(ctx, "k") },
+		"block": func(l *sluice.Limiter, _ func()) error { return l.Block(ctx, "k", time.Hour, "") },
+		"stop":  func(_ *sluice.Limiter, stop func()) error { stop(); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := newPool(1_000_000)
+				l, _, stop := running(t, p)
+				defer stop()
+				synctest.Wait() // for Run to have begun
+				check(t, l)     // is remembered
+				check(t, l)     // is demand, and too little to ask for more
+				if err := end(l, stop); err != nil {
+					t.Fatal(err)
+				}
+				if out := p.lent(); out != 0 {
+					t.Errorf("%d units are out afterwards", out)
+				}
+				if d := check(t, l); d.Source != sluice.SourceStore {
+					t.Errorf("decided by %s afterwards", d.Source)
+				}
+			})
+		})
+	}
+}
+
 // TestBarredElsewhere: the next ask learns of it, and gives back.
 func TestBarredElsewhere(t *testing.T) {
 	t.Parallel()
