@@ -29,15 +29,16 @@ type holding struct {
 	calm   atomic.Int64 // the instant before which no new lease is asked for
 	before atomic.Int64 // of the last request that was a reason to ask
 
-	mu      sync.Mutex
-	held    Loan    // as the store knows it
-	from    instant // when demand began to be counted
-	granted int64   // what left was then
-	seen    int64   // what missed was at the last look
-	idle    int     // looks since the last demand
-	asked   instant // when the last ask was made
-	closing bool    // the next ask gives all back and wants nothing
-	retired bool    // the table has given it up
+	mu       sync.Mutex
+	held     Loan    // as the store knows it
+	from     instant // when demand began to be counted
+	granted  int64   // what left was then
+	seen     int64   // what missed was at the last look
+	idle     int     // looks since the last demand
+	asked    instant // when the last ask was made
+	closing  bool    // the next ask gives all back and wants nothing
+	replaced bool    // another holding has its place
+	retired  bool    // the table has given it up
 }
 
 const cacheLine = 64
@@ -140,7 +141,7 @@ func (h *holding) ask(now instant) (a Ask, ok bool) {
 	if !a.Keep {
 		left = 0
 	}
-	if !h.closing && int64(now) >= h.calm.Load() {
+	if !h.closing && !h.replaced && int64(now) >= h.calm.Load() {
 		a.Want = max(0, h.demand(now)-left)
 	}
 	h.closing = false
@@ -161,8 +162,9 @@ func (h *holding) demand(now instant) int64 {
 	return int64(min(demand, float64(mostGrowth*asked), sluice.MaxCount))
 }
 
-// answer takes over what the store has answered to an ask that was sent at an instant.
-func (h *holding) answer(a Ask, is Answer, sent, now instant) {
+// answer takes over what the store has answered to an ask that was sent at an instant. It reports whether it must be asked
+// again at once, because what it holds was ended meanwhile.
+func (h *holding) answer(a Ask, is Answer, sent, now instant) (again bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	ttl := h.policy.Lease.TTL
@@ -172,11 +174,11 @@ func (h *holding) answer(a Ask, is Answer, sent, now instant) {
 		if !a.Keep { // it may have been given back, and then it is not known any more
 			h.held = Loan{}
 		}
-		return
+		return false
 	case is.Stands:
 		h.closing = true
 		h.calm.Store(int64(now + ttl))
-		return
+		return true
 	}
 	span := time.Duration(is.Loan.End-is.Now) * time.Microsecond
 	t := &terms{
@@ -201,10 +203,11 @@ func (h *holding) answer(a Ask, is Answer, sent, now instant) {
 		h.granted = fresh
 		h.left.Store(fresh)
 	}
-	if is.Loan.Units == 0 || h.closing {
+	if is.Loan.Units == 0 || h.closing || h.replaced {
 		t = nil
 	}
 	h.terms.Store(t)
+	return is.Loan.Units > 0 && t == nil
 }
 
 // end has the next ask give everything back and want nothing, also where nothing is held; nothing is spent from here until
@@ -214,6 +217,14 @@ func (h *holding) end() {
 	defer h.mu.Unlock()
 	h.closing = true
 	h.terms.Store(nil)
+}
+
+// leave is end for a holding that another has taken the place of: it wants nothing any more.
+func (h *holding) leave() {
+	h.end()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.replaced = true
 }
 
 // look is taken now and then. It reports whether what is held should be given back, because nobody asks for it any more or

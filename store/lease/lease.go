@@ -138,7 +138,8 @@ func (s *Store) spend(req *sluice.Request) (d sluice.Decision, ok bool) {
 	if h == nil {
 		var replaced *holding
 		if h, replaced = s.table.take(hash, req.Policy, req.Key); replaced != nil {
-			s.giveBack(replaced)
+			replaced.leave()
+			s.enqueue(replaced)
 		}
 		if h != nil {
 			h.miss(req)
@@ -164,6 +165,7 @@ func (s *Store) spend(req *sluice.Request) (d sluice.Decision, ok bool) {
 // Reset implements [sluice.Store]. What is held of the key is given back first.
 func (s *Store) Reset(ctx context.Context, policy *sluice.Policy, key string) error {
 	s.settle(ctx, policy.Name, key)
+	defer s.table.named(policy.Name, key, s.giveBack) // what was lent meanwhile
 	return s.Lender.Reset(ctx, policy, key)
 }
 
@@ -171,6 +173,7 @@ func (s *Store) Reset(ctx context.Context, policy *sluice.Policy, key string) er
 func (s *Store) Amend(ctx context.Context, a sluice.Amendment) (sluice.Standing, error) {
 	if a.Bar != nil || a.Unbar || a.Except != nil || a.Unexcept {
 		s.settle(ctx, a.Policy, a.Key)
+		defer s.table.named(a.Policy, a.Key, s.giveBack) // what was lent meanwhile
 	}
 	return s.Lender.Amend(ctx, a)
 }

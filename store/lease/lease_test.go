@@ -19,21 +19,23 @@ import (
 type pool struct {
 	sluice.Store // none: what is not asked here must not be asked
 
-	mu      sync.Mutex
-	left    int64
-	out     map[sluice.Tick]int64 // by their ends
-	checks  int
-	sent    []lease.Ask
-	asks    []lease.Ask // of these, those that have been carried out
-	resets  int
-	stale   int // asks that came at or after their Before
-	stands  bool
-	fails   error // of the next asks
-	loses   bool  // carries the next asks out, and says nothing
-	takes   time.Duration
-	more    int64 // lends so many more than are wanted
-	broken  bool  // fails each ask
-	granted []span
+	mu     sync.Mutex
+	left   int64
+	out    map[sluice.Tick]int64 // by their ends
+	checks int
+	sent   []lease.Ask
+	asks   []lease.Ask // of these, those that have been carried out
+	resets int
+	stale  int // asks that came at or after their Before
+	stands bool
+	fails  error // of the next asks
+	loses  bool  // carries the next asks out, and says nothing
+	takes  time.Duration
+	more   int64 // lends so many more than are wanted
+	broken bool  // fails each ask
+	// amending is called before an amendment holds.
+	amending func()
+	granted  []span
 }
 
 // span is when a loan may be spent.
@@ -73,6 +75,9 @@ func (p *pool) Reset(context.Context, *sluice.Policy, string) error {
 }
 
 func (p *pool) Amend(context.Context, sluice.Amendment) (sluice.Standing, error) {
+	if p.amending != nil {
+		p.amending()
+	}
 	return sluice.Standing{}, p.Reset(context.Background(), nil, "")
 }
 
@@ -505,6 +510,28 @@ func TestNothingIsAskedForAtAnEnd(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLentMeanwhile asks so often while a block is under way that units are lent before it holds: they are not spent.
+func TestLentMeanwhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(1_000_000)
+		l, _, stop := running(t, p)
+		defer stop()
+		warm(t, l)
+		p.amending = func() { warm(t, l) }
+		if err := l.Block(t.Context(), "k", time.Hour, ""); err != nil {
+			t.Fatal(err)
+		}
+		if d := check(t, l); d.Source != sluice.SourceStore {
+			t.Errorf("decided by %s under a block", d.Source)
+		}
+		synctest.Wait()
+		if out := p.lent(); out != 0 {
+			t.Errorf("%d units are still out", out)
+		}
+	})
 }
 
 // TestBarredElsewhere: the next ask learns of it, and gives back.

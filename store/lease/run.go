@@ -120,8 +120,10 @@ func (s *Store) ask(ctx context.Context, batch []*holding) {
 	answers := s.Lend(ctx, asks)
 	now := s.now()
 	for i, h := range asking {
-		h.answer(asks[i], answers[i], sent, now)
-		h.asking.Store(false)
+		again := h.answer(asks[i], answers[i], sent, now)
+		if h.asking.Store(false); again {
+			s.enqueue(h)
+		}
 	}
 }
 

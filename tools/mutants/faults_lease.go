@@ -95,8 +95,8 @@ var leaseFaults = []fault{
 	{
 		name: "a reset leaves what is held",
 		file: "store/lease/lease.go", by: leases,
-		old: "	s.settle(ctx, policy.Name, key)\n	return s.Lender.Reset",
-		new: "	return s.Lender.Reset",
+		old: "	s.settle(ctx, policy.Name, key)\n",
+		new: "",
 	},
 	{
 		name: "a check is decided here behind one of its key that is asked at the store",
@@ -109,5 +109,29 @@ var leaseFaults = []fault{
 		file: "store/lease/table.go", by: leases,
 		old: "h != nil && h.key == key && h.policy == policy {\n			return h\n",
 		new: "h != nil && h.key == key && h.policy.Name == policy.Name {\n			return h\n",
+	},
+	{
+		name: "what ends loans takes a new one",
+		file: "store/lease/holding.go", by: leases,
+		old: "	defer h.mu.Unlock()\n	h.closing = true\n",
+		new: "	defer h.mu.Unlock()\n	h.closing = h.held.Units > 0\n",
+	},
+	{
+		name: "what was lent while a block was made is spent under it",
+		file: "store/lease/lease.go", by: leases,
+		old: "		defer s.table.named(a.Policy, a.Key, s.giveBack) // what was lent meanwhile\n",
+		new: "",
+	},
+	{
+		name: "a renewal asks by the view of an old check",
+		file: "store/lease/lease.go", by: leases,
+		old: "		h.before.Store(int64(req.Before))\n",
+		new: "",
+	},
+	{
+		name: "a reset does not wait for a renewal that is under way",
+		file: "store/lease/run.go", by: leases,
+		old: "settleTries, settlePause = 200,",
+		new: "settleTries, settlePause = 1,",
 	},
 }
