@@ -105,18 +105,18 @@ func (e *Engine) answer(ctx context.Context, p *policy.Policy, q Query, r sluice
 		e.health.note(ctx, r.Err)
 	}
 	if r.Err != nil && q.Peek {
-		e.observe(ctx, Observation{Policy: p.Name, Outcome: Failed, Peek: true, Elapsed: elapsed, Err: r.Err})
+		e.observe(ctx, Observation{Policy: q.Policy, Outcome: Failed, Peek: true, Elapsed: elapsed, Err: r.Err})
 		return Answer{}, r.Err
 	}
 	if r.Err != nil {
 		r.Decision = sluice.Decision{Allowed: p.OnError == sluice.Allow, Source: sluice.SourceErrorPolicy, Cost: q.Cost}
 	}
-	a := Answer{Decision: r.Decision, Policy: p.Name, Key: q.Key, StoreErr: r.Err}
+	a := Answer{Decision: r.Decision, Policy: q.Policy, Key: q.Key, StoreErr: r.Err}
 	if p.Shadow && !a.Allowed {
 		a.Allowed, a.ShadowDenied = true, true
 	}
 	e.observe(ctx, Observation{
-		Policy: p.Name, Outcome: outcomeOf(a.Allowed, a.ShadowDenied), Source: a.Source, Peek: q.Peek, Elapsed: elapsed, Err: r.Err,
+		Policy: q.Policy, Outcome: outcomeOf(a.Allowed, a.ShadowDenied), Source: a.Source, Peek: q.Peek, Elapsed: elapsed, Err: r.Err,
 	})
 	return a, nil
 }

@@ -36,7 +36,8 @@ type Answer struct {
 	// Decision is what the caller is to be told. Where the source is [sluice.SourceErrorPolicy] its numbers are 0 and
 	// mean nothing.
 	sluice.Decision
-	// Policy is the name of the policy; empty for [Engine.CheckInline].
+	// Policy is the name of the policy; empty where there is none, as for [Engine.CheckInline] and
+	// [Engine.CheckRule].
 	Policy string
 	// Key is the key of the query.
 	Key string

@@ -1,0 +1,90 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/engine"
+)
+
+func newRule(tb testing.TB, namespace string, cfg engine.RuleConfig, limits ...sluice.Limit) *engine.Rule {
+	tb.Helper()
+	r, err := engine.NewRule(namespace, limits, cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return r
+}
+
+func TestCheckRules(t *testing.T) {
+	t.Parallel()
+	var seen []engine.Observation
+	e := newEngine(t, newStore(t), engine.Config{Observer: func(_ context.Context, o engine.Observation) { seen = append(seen, o) }},
+		configured("door", sluice.PerDay(1)))
+	two := newRule(t, "door", engine.RuleConfig{}, sluice.PerDay(2))
+	shadow := newRule(t, "shadow", engine.RuleConfig{Shadow: true}, sluice.PerDay(1))
+	got := e.CheckRules(t.Context(), []engine.RuleQuery{
+		{Rule: two, Key: "k", Cost: 1},
+		{Rule: two, Key: "k", Cost: 1, Peek: true},
+		{Rule: two, Cost: 1},
+		{Rule: two, Key: "k", Cost: 2},
+		{Rule: two, Key: "k", Cost: 1},
+		{Rule: shadow, Key: "k", Cost: 1},
+		{Rule: shadow, Key: "k", Cost: 1},
+	})
+	want := []struct{ allowed, shadowDenied, failed bool }{
+		{allowed: true}, {allowed: true}, {failed: true}, {}, {allowed: true}, {allowed: true}, {allowed: true, shadowDenied: true},
+	}
+	for i, r := range got {
+		if r.Answer.Allowed != want[i].allowed || r.Answer.ShadowDenied != want[i].shadowDenied || (r.Err != nil) != want[i].failed {
+			t.Errorf("query %d is answered %+v, want %+v", i, r, want[i])
+		}
+	}
+	if len(seen) != 6 || seen[0].Policy != "" || seen[2].Outcome != engine.Denied || seen[5].Outcome != engine.ShadowDenied {
+		t.Errorf("the observer was told %+v, want 6 checks by no policy", seen)
+	}
+	if a, err := e.Check(t.Context(), engine.Query{Policy: "door", Key: "k", Cost: 1}); err != nil || !a.Allowed {
+		t.Errorf("the policy of a namespace's name answers %+v, %v, want its own counter", a, err)
+	}
+	more := newRule(t, "door", engine.RuleConfig{}, sluice.PerDay(3))
+	for i, want := range []bool{true, false} {
+		if a, err := e.CheckRule(t.Context(), engine.RuleQuery{Rule: more, Key: "k", Cost: 1}); err != nil || a.Allowed != want || a.Key != "k" {
+			t.Errorf("check %d by a rule with one unit more = %+v, %v, want allowed %t", i, a, err, want)
+		}
+	}
+	if _, err := e.CheckRule(t.Context(), engine.RuleQuery{Rule: more, Key: "k", Cost: -1}); err == nil {
+		t.Error("a cost of -1 is no error")
+	}
+}
+
+func TestStoreFailureIsAnsweredByTheRule(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("redis: gone")
+	e := engine.New(brokenStore{broken}, engine.Config{}) // rules need no policies
+	for policy, allowed := range map[sluice.ErrorPolicy]bool{sluice.Allow: true, sluice.Deny: false} {
+		rule := newRule(t, "n", engine.RuleConfig{OnError: policy}, sluice.PerDay(1))
+		check, peek := engine.RuleQuery{Rule: rule, Key: "k", Cost: 1}, engine.RuleQuery{Rule: rule, Key: "k", Peek: true}
+		one, err := e.CheckRule(t.Context(), check)
+		all := append(e.CheckRules(t.Context(), []engine.RuleQuery{check, check, peek}), engine.Result{Answer: one, Err: err})
+		for i, r := range all {
+			if i == 2 {
+				if !errors.Is(r.Err, broken) {
+					t.Errorf("a peek under on_error %s = %+v, want the store's error", policy, r)
+				}
+				continue
+			}
+			if r.Err != nil || r.Answer.Allowed != allowed || r.Answer.Source != sluice.SourceErrorPolicy || !errors.Is(r.Answer.StoreErr, broken) {
+				t.Errorf("check %d under on_error %s = %+v, want allowed %t", i, policy, r, allowed)
+			}
+		}
+	}
+}
+
+func TestNewRuleRefuses(t *testing.T) {
+	t.Parallel()
+	if _, err := engine.NewRule("N", nil, engine.RuleConfig{}); err == nil {
+		t.Error("a rule without limits in a namespace N is no error")
+	}
+}
