@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,7 +86,7 @@ func BenchmarkCallers(b *testing.B) {
 					l := newLimiter(b, newClient(b, server.URL()), redisstore.Config{Timeout: patient}, policy.limits...)
 					names := make([]string, keys)
 					for i := range names {
-						names[i] = fmt.Sprintf("user:%09d", i)
+						names[i] = fmt.Sprintf("tenant:%06d:user:%08d", i%97, i)
 					}
 					asked := func(n int) []time.Duration {
 						var next atomic.Int64
@@ -96,7 +97,7 @@ func BenchmarkCallers(b *testing.B) {
 								ctx := context.Background()
 								for i := next.Add(1); i <= int64(n); i = next.Add(1) {
 									begun := time.Now()
-									if _, err := l.Check(ctx, names[i*7919%int64(keys)], 1); err != nil {
+									if _, err := l.Check(ctx, names[rand.IntN(keys)], 1); err != nil {
 										b.Error(err)
 										return
 									}

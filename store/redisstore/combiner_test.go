@@ -459,6 +459,30 @@ func TestEqualChecksOfOneKey(t *testing.T) {
 	}
 }
 
+// TestBucketsBesideEachOtherEndApart asks for keys in one call that take different times to fill up again.
+func TestBucketsBesideEachOtherEndApart(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, redistest.Start(t, redistest.Options{}).URL())
+	l := newLimiter(t, client, redisstore.Config{Timeout: patient}, sluice.PerHour(60).WithBurst(60))
+	costs := map[string]int64{"a": 1, "b": 1, "c": 30, "d": 2}
+	var asks []sluice.Ask
+	for key, cost := range costs {
+		asks = append(asks, sluice.Ask{Key: key, Cost: cost})
+	}
+	for _, r := range l.CheckAll(t.Context(), asks) {
+		if r.Err != nil || !r.Decision.Allowed {
+			t.Fatalf("%+v, want it allowed", r)
+		}
+	}
+	for key, cost := range costs {
+		ms, err := do(t, client, "PTTL", "sluice:{api|"+key+"}").AsInt64()
+		left, want := time.Duration(ms)*time.Millisecond, time.Duration(cost)*time.Minute
+		if err != nil || left > want || left < want-patient {
+			t.Errorf("after %d units of a minute each %s lives for %v, %v, want %v", cost, key, left, err, want)
+		}
+	}
+}
+
 // TestBucketsBesideOthers has token buckets decided in one call with keys that are barred, that have limits of their own and
 // whose values somebody else has written.
 func TestBucketsBesideOthers(t *testing.T) {

@@ -77,7 +77,7 @@ var storeFaults = []fault{
 	{
 		name: "a write of a long window sets no time to live",
 		file: "store/redisstore/scripts/quick.lua", by: redis,
-		old: "call('SET', names[k], written, 'PXAT', expires)",
+		old: "call('SET', names[k], written, 'PXAT', expiry(life))",
 		new: "call('SET', names[k], written)",
 	},
 	{
@@ -113,14 +113,50 @@ var storeFaults = []fault{
 	{
 		name: "equal checks of one key are charged as one",
 		file: "store/redisstore/scripts/quick.lua", by: combined,
-		old: "local asked, peek = times * cost,",
-		new: "local asked, peek = cost,",
+		old: "local asked, peek, passed = times * cost,",
+		new: "local asked, peek, passed = cost,",
 	},
 	{
 		name: "a key with a standing is decided as if it had none",
 		file: "store/redisstore/scripts/quick.lua", by: combined,
-		old: "if #plan == 14 and #ARGV == 3 and standings == 0 then",
-		new: "if #plan == 14 and #ARGV == 3 then",
+		old: "if #ARGV == 3 and standings == 0 then",
+		new: "if #ARGV == 3 then",
+	},
+	{
+		name: "of several costs that are asked of a bucket the first is charged",
+		file: "store/redisstore/scripts/quick.lua", by: combined,
+		old: "runs > 1 or how == 4",
+		new: "how == 4",
+	},
+	{
+		name: "buckets of a call end as the first of them",
+		file: "store/redisstore/scripts/quick.lua", by: combined,
+		old: "if ends ~= expires then",
+		new: "if not expires then",
+	},
+	{
+		name: "a long window that is written over in part lives as long as before",
+		file: "store/redisstore/scripts/quick.lua", by: redisCrowd,
+		old: "done = call('PEXPIREAT', names[k], expiry(life)) == 1 and value or nil",
+		new: "done = value",
+	},
+	{
+		name: "a long window that is written over in part counts the newest admission alone",
+		file: "store/redisstore/scripts/quick.lua", by: redisCrowd,
+		old: "packed('>I5B', used + units, alive))\n      end\n      return done",
+		new: "packed('>I5B', used, alive))\n      end\n      return done",
+	},
+	{
+		name: "a long window is written over in part though another sub-window has begun",
+		file: "store/redisstore/scripts/quick.lua", by: redisCrowd,
+		old: "or at - at % width ~= newest - newest % width) then\n        return nil\n      end\n      local before = unpacked('>I5', value, last - 4)\n      local done",
+		new: "and at - at % width ~= newest - newest % width) then\n        return nil\n      end\n      local before = unpacked('>I5', value, last - 4)\n      local done",
+	},
+	{
+		name: "what has ended stays in a long window that is written over in part",
+		file: "store/redisstore/scripts/quick.lua", by: redisCrowd,
+		old: "if used == 0 or not unbroken or",
+		new: "if used == 0 or",
 	},
 	{
 		name: "an admission outlives its period by a tick, where no other limit is asked",
@@ -131,10 +167,10 @@ var storeFaults = []fault{
 	{
 		name: "what a bucket earned of a unit is dropped, where no other limit is asked",
 		file: "store/redisstore/scripts/quick.lua", by: combined,
-		old: "            if since >= period then\n              local rest = since % period\n" +
-			"              used, at, since = used - (since - rest) / period * count, now - rest, rest",
-		new: "            if since >= period then\n              local rest = since % period\n" +
-			"              used, at, since = used - (since - rest) / period * count, now, 0",
+		old: "              if since >= period then\n                local rest = since % period\n" +
+			"                used, at, since = used - (since - rest) / period * count, now - rest, rest",
+		new: "              if since >= period then\n                local rest = since % period\n" +
+			"                used, at, since = used - (since - rest) / period * count, now, 0",
 	},
 	{
 		name: "the answer forgets what a bucket has earned",

@@ -61,11 +61,10 @@ end
 local answers, others, late = values, nil, nil -- what a key was takes the place of what was read of it
 local decide, muldiv -- of check.lua and limits.lua, once they are needed
 
--- Most calls ask the same of all keys, under one policy that is a token bucket. They are decided here, by what else stands
--- in bucket below: a function would have to be made in each call, and costs more than what it does. Keys that others must
--- look at come late.
+-- Most calls ask by one policy that is a token bucket. They are decided here, by what else stands in bucket below: a
+-- function would have to be made in each call, and costs more than what it does. Keys that others must look at come late.
 local simple = false
-if #plan == 14 and #ARGV == 3 and standings == 0 then
+if #ARGV == 3 and standings == 0 then
   local bytes = ARGV[3]
   local before, after, size = unpacked('>I7I4B', bytes)
   size = size + 11
@@ -76,87 +75,100 @@ if #plan == 14 and #ARGV == 3 and standings == 0 then
     period = period * 1000
     local full, layout = size + 12, '>c' .. size .. 'i7I5'
     local even, odd = (period - period % count) / count, period % count
-    local times, cost, how = unpacked('>I2I4B', plan, 8)
-    local asked, peek = times * cost, how % 2 == 1
+    local expires, expiry
 
-    for k = 1, keys do
-      local value = values[k]
-      local at, used, since, earned, fraction, found = now, 0, 0, 0, 0, head
-      local answer = '\0'
-      if value then
-        answer = nil
-        if #value == full then
-          found, at, used = unpacked(layout, value)
-          since = now - at
-          if found == head and used > 0 and since >= -period then
-            answer = value
-            if since >= period then
-              local rest = since % period
-              used, at, since = used - (since - rest) / period * count, now - rest, rest
-            end
-            if since > 0 and used > 0 then
-              local product = since * count
-              if product < FOREVER then
-                fraction = product % period
-                earned = (product - fraction) / period
-              else
-                if not decide then
-                  decide, muldiv = whole(now, born)
+    local pos, i = 1, 0
+    while pos <= #plan do
+      local same, _, _, runs, from = unpacked('>I2I2BI2', plan, pos)
+      local times, cost, how = unpacked('>I2I4B', plan, from)
+      local asked, peek, passed = times * cost, how % 2 == 1, runs > 1 or how == 4
+      pos = from + 7 * runs
+
+      for k = i + 1, i + same do
+        local value = values[k]
+        local at, used, since, earned, fraction, found = now, 0, 0, 0, 0, head
+        local answer = '\0'
+        if value then
+          answer = nil
+          if #value == full then
+            found, at, used = unpacked(layout, value)
+            since = now - at
+            if found == head and used > 0 and since >= -period then
+              answer = value
+              if since >= period then
+                local rest = since % period
+                used, at, since = used - (since - rest) / period * count, now - rest, rest
+              end
+              if since > 0 and used > 0 then
+                local product = since * count
+                if product < FOREVER then
+                  fraction = product % period
+                  earned = (product - fraction) / period
+                else
+                  if not decide then
+                    decide, muldiv = whole(now, born)
+                  end
+                  earned, fraction = muldiv(count, since, period)
                 end
-                earned, fraction = muldiv(count, since, period)
+              end
+              if earned >= used then
+                at, used, since, earned, fraction = now, 0, 0, 0, 0
               end
             end
-            if earned >= used then
-              at, used, since, earned, fraction = now, 0, 0, 0, 0
-            end
           end
         end
-      end
 
-      local taken = asked
-      if taken > capacity - used + earned then
-        local room = capacity - used + earned
-        taken = cost > 0 and room >= cost and room - room % cost or 0
-      end
-      if answer and taken > 0 and not peek then
-        local missing, ticks, rest = used + taken - earned - 1, nil, nil
-        local product = missing * odd
-        if product < FOREVER then
-          rest = product % count
-          ticks = missing * even + (product - rest) / count
-        else
-          if not decide then
-            decide, muldiv = whole(now, born)
-          end
-          ticks, rest = muldiv(missing, period, count)
-        end
-        rest = rest + period - fraction + count - 1
-        ticks = ticks + (rest - rest % count) / count
-        if since < 0 then
-          ticks = ticks - since
-        end
-        if ticks > FOREVER then
-          ticks = FOREVER
-        end
-        ticks = ticks + 999 -- rounded up to ms
-        local was = call('SET', names[k], packed(layout, head, at, used + taken), 'PXAT',
-          format('%d', born + (ticks - ticks % 1000) / 1000), 'GET')
-        if was ~= value then -- there is a value of another type, or Redis has refused
+        local taken = asked
+        if passed then
           answer = nil
+        elseif taken > capacity - used + earned then
+          local room = capacity - used + earned
+          taken = cost > 0 and room >= cost and room - room % cost or 0
         end
-      elseif not value then
-        answer = nil -- there may be a value of another type
-      elseif answer then
-        local left = call('PTTL', names[k])
-        if left == -1 or type(left) == 'table' then
-          answer = nil -- somebody made the key immortal
+        if answer and taken > 0 and not peek then
+          local missing, ticks, rest = used + taken - earned - 1, nil, nil
+          local product = missing * odd
+          if product < FOREVER then
+            rest = product % count
+            ticks = missing * even + (product - rest) / count
+          else
+            if not decide then
+              decide, muldiv = whole(now, born)
+            end
+            ticks, rest = muldiv(missing, period, count)
+          end
+          rest = rest + period - fraction + count - 1
+          ticks = ticks + (rest - rest % count) / count
+          if since < 0 then
+            ticks = ticks - since
+          end
+          if ticks > FOREVER then
+            ticks = FOREVER
+          end
+          ticks = ticks + 999 -- rounded up to ms
+          local ends = born + (ticks - ticks % 1000) / 1000
+          if ends ~= expires then -- many keys of a call have taken as much, and their lives end as one
+            expires, expiry = ends, format('%d', ends)
+          end
+          local was = call('SET', names[k], packed(layout, head, at, used + taken), 'PXAT', expiry, 'GET')
+          if was ~= value then -- there is a value of another type, or Redis has refused
+            answer = nil
+          end
+        elseif not value then
+          answer = nil -- there may be a value of another type
+        elseif answer then
+          local left = call('PTTL', names[k])
+          if left == -1 or type(left) == 'table' then
+            answer = nil -- somebody made the key immortal
+          end
         end
+        if not answer then
+          late = late or {}
+          late[#late + 1] = {k, from, pos - 1}
+        end
+        answers[k] = answer or '\255'
       end
-      if not answer then
-        late = late or {}
-        late[#late + 1] = k
-      end
-      answers[k] = answer or '\255'
+      i = i + same
     end
   end
 end
@@ -165,7 +177,8 @@ if late then
   decide, muldiv = whole(now, born)
   others = {''}
   for n = 1, #late do
-    others[n + 1] = decide(names[late[n]], names[keys + late[n]], 1, plan, 8, 14)
+    local k = late[n][1]
+    others[n + 1] = decide(names[k], names[keys + k], 1, plan, late[n][2], late[n][3])
   end
 elseif not simple then
   -- divide is muldiv, for products that are too great to be made at once.
@@ -184,6 +197,25 @@ elseif not simple then
     others = others or {''}
     others[#others + 1] = decide(names[k], names[keys + k], number, plan, from, to)
     return '\255'
+  end
+
+  -- expiry returns when a state ends that means something for so long, in ms, rounded up.
+  local ends, text
+  local function expiry(life)
+    life = (life < FOREVER and life or FOREVER) + 999
+    local at = born + (life - life % 1000) / 1000
+    if at ~= ends then
+      ends, text = at, format('%d', at)
+    end
+    return text
+  end
+
+  -- decimal returns a number as text, which it makes once: there are few, and Redis takes long to make one of a number.
+  local decimals = {}
+  local function decimal(n)
+    local text = decimals[n] or format('%d', n)
+    decimals[n] = text
+    return text
   end
 
   -- lost reports whether a key has no time to live, or none that may be read: others must look at it.
@@ -294,7 +326,7 @@ elseif not simple then
   local function log(head, period, capacity)
     local format, size = '>c' .. #head .. 'I5BI7I5', #head + 18
     local width = (period - period % EXACT_ADMISSIONS) / EXACT_ADMISSIONS
-    local newest, used, alive, first, last -- the admissions that are alive, in the value
+    local newest, used, alive, first, last, unbroken -- the admissions that are alive, in the value, and that no others stand there
     local function read(value, place)
       used, alive, newest = 0, 0, 0
       if not value or #value < place + size - 1 then
@@ -315,8 +347,9 @@ elseif not simple then
       if newest - now > period then
         return nil
       end
+      unbroken = true
       while at + period <= now do
-        used, alive, first = used - units, alive - 1, first + 12
+        used, alive, first, unbroken = used - units, alive - 1, first + 12, false
         if first > last then
           break
         end
@@ -342,9 +375,24 @@ elseif not simple then
       return head .. packed('>I5B', used + units, alive + 1) .. sub(value, first, last) .. packed('>I7I5', at, units),
         at + period - now
     end
+    -- patch writes over those parts of a long value that units change which join the newest admission, where this is the
+    -- key's only limit and none of its admissions has ended. It returns what Redis said and how long the value means
+    -- something, or nil where it must be written as a whole.
+    local function patch(name, value, units)
+      local at = now > newest and now or newest
+      if used == 0 or not unbroken or at ~= newest and (alive < EXACT_ADMISSIONS or at - at % width ~= newest - newest % width) then
+        return nil
+      end
+      local before = unpacked('>I5', value, last - 4)
+      local done = call('SETRANGE', name, decimal(last - 12), packed('>I7I5', at, before + units))
+      if done == #value then
+        done = call('SETRANGE', name, decimal(#head), packed('>I5B', used + units, alive))
+      end
+      return done, at + period - now
+    end
     return read, charge, function()
       return packed('>i7I5', used == 0 and 0 or newest, used)
-    end
+    end, patch
   end
 
   -- prepare reads a policy. It is not quick where others must decide: one that must not decide any more, or one with a limit
@@ -364,7 +412,7 @@ elseif not simple then
       if kind == TOKEN_BUCKET then
         policy[3 * n - 2], policy[3 * n - 1], policy[3 * n] = bucket(head, period, count, capacity)
       elseif kind == SLIDING_WINDOW then
-        policy[3 * n - 2], policy[3 * n - 1], policy[3 * n] = log(head, period, capacity)
+        policy[3 * n - 2], policy[3 * n - 1], policy[3 * n], policy.patch = log(head, period, capacity)
         policy.sliding = true
       elseif kind == FIXED_WINDOW or kind == ALIGNED_WINDOW then
         policy[3 * n - 2], policy[3 * n - 1], policy[3 * n] = window(head, period, capacity, kind == ALIGNED_WINDOW)
@@ -415,8 +463,21 @@ elseif not simple then
       end
     end
 
-    if taken > 0 then
-      local written, life = policy[2](value, taken)
+    local done, life
+    if taken == 0 then
+      if not value or lost(k) then
+        return nil -- or there may be a value of another type
+      end
+      done = value
+    elseif policy.patch and last == 3 and value and #value > LONG then
+      done, life = policy.patch(names[k], value, taken)
+      if done == #value then
+        done = call('PEXPIREAT', names[k], expiry(life)) == 1 and value or nil
+      end
+    end
+    if not done then
+      local written
+      written, life = policy[2](value, taken)
       if not written then
         return nil
       end
@@ -427,19 +488,15 @@ elseif not simple then
         end
         written, life = written .. more, longer > life and longer or life
       end
-      life = (life < FOREVER and life or FOREVER) + 999 -- rounded up
-      local expires, done = format('%d', born + (life - life % 1000) / 1000), nil
       if value and #value > LONG then
-        done = call('SET', names[k], written, 'PXAT', expires)
+        done = call('SET', names[k], written, 'PXAT', expiry(life))
         done = done.err and done or value
       else -- what it replaces costs less to read than the word that it was replaced
-        done = call('SET', names[k], written, 'PXAT', expires, 'GET')
+        done = call('SET', names[k], written, 'PXAT', expiry(life), 'GET')
       end
-      if done ~= value then
-        return done -- an error: there is a value of another type, or Redis has refused
-      end
-    elseif not value or lost(k) then
-      return nil -- or there may be a value of another type
+    end
+    if done ~= value then
+      return done -- an error: there is a value of another type, or Redis has refused
     end
 
     if not value or value == '' then
