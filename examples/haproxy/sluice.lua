@@ -4,8 +4,8 @@
 -- that may pass, txn.sluice_policy and txn.sluice_state are the RateLimit fields. If Sluice does not answer, or not by a
 -- decision, the request passes where the second argument is open, and is answered 503 where it is closed.
 
--- How long Sluice may take, in milliseconds.
-local patience = 1000
+-- How long an answer may take, in milliseconds: longer than the timeout of the proxy that asks Sluice.
+local patience = 2000
 
 -- The header fields of the request that Sluice is sent: those that the policy's key names.
 local passed_on = {"x-api-key", "cookie"}
