@@ -56,6 +56,11 @@ var rooms = []room{
 	{dir: "engine", rooms: []string{".", "policy"}},
 	{dir: "control", rooms: []string{".", "policy", "schedule", "store/ledger"}},
 	{dir: "httplimit", rooms: []string{"."}, outside: []string{"net/http"}},
+	{
+		// It tells over gRPC what httplimit tells over HTTP, in the same words; see docs/decisions/0027.
+		dir: "grpclimit", rooms: []string{".", "httplimit"}, outside: []string{"net/http"},
+		modules: []string{"google.golang.org/grpc", "google.golang.org/genproto/googleapis/rpc", "google.golang.org/protobuf"},
+	},
 
 	// What its tests and its pages are made with.
 	{
