@@ -82,16 +82,27 @@ var rooms = []room{
 		modules: []string{"github.com/go-json-experiment/json"}, outside: []string{"net", "net/http"},
 	},
 	{
+		dir: "server/envoyrls", rooms: []string{".", "engine", "server/envoyrls/config"},
+		modules: []string{
+			"github.com/envoyproxy/go-control-plane", "github.com/prometheus/client_golang", "google.golang.org/grpc", "google.golang.org/protobuf",
+		},
+		outside: []string{"net/http"},
+	},
+	{
+		dir: "server/envoyrls/config", rooms: []string{".", "policy", "policy/filesource"}, // no type of the protocol
+		modules: []string{"go.yaml.in/yaml/v3"}, outside: []string{"os"},
+	},
+	{
 		dir: "server/telemetry", rooms: []string{".", "engine"}, modules: []string{"github.com/prometheus/client_golang"},
 		outside: []string{"net/http"},
 	},
 	{
 		dir: "server",
 		rooms: []string{
-			".", "control", "engine", "policy", "policy/filesource", "server/httpapi", "server/telemetry", "store/denycache", "store/lease",
-			"store/ledger", "store/memstore", "store/redisstore",
+			".", "control", "engine", "policy", "policy/filesource", "server/envoyrls", "server/envoyrls/config", "server/httpapi",
+			"server/telemetry", "store/denycache", "store/lease", "store/ledger", "store/memstore", "store/redisstore",
 		},
-		modules: []string{"github.com/redis/rueidis"},
+		modules: []string{"github.com/redis/rueidis", "google.golang.org/grpc"},
 		outside: []string{"net", "net/http", "os", "syscall"},
 	},
 	{
