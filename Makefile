@@ -1,7 +1,7 @@
 # What can be done here; CONTRIBUTING.md says when. Every module is built by its own go.mod, as its users build it, so
 # that what passes here does not lean on the workspace.
 
-MODULES := . server bench tools
+MODULES := . grpclimit server bench tools
 
 # What make run stores in: memory, or an address such as redis://127.0.0.1:6379.
 STORE := memory

@@ -56,6 +56,11 @@ var rooms = []room{
 	{dir: "engine", rooms: []string{".", "policy"}},
 	{dir: "control", rooms: []string{".", "policy", "schedule", "store/ledger"}},
 	{dir: "httplimit", rooms: []string{"."}, outside: []string{"net/http"}},
+	{
+		// It tells over gRPC what httplimit tells over HTTP, in the same words; see docs/decisions/0027.
+		dir: "grpclimit", rooms: []string{".", "httplimit"}, outside: []string{"net/http"},
+		modules: []string{"google.golang.org/grpc", "google.golang.org/genproto/googleapis/rpc", "google.golang.org/protobuf"},
+	},
 
 	// What its tests and its pages are made with.
 	{
@@ -77,16 +82,27 @@ var rooms = []room{
 		modules: []string{"github.com/go-json-experiment/json"}, outside: []string{"net", "net/http"},
 	},
 	{
+		dir: "server/envoyrls", rooms: []string{".", "engine", "server/envoyrls/config"},
+		modules: []string{
+			"github.com/envoyproxy/go-control-plane", "github.com/prometheus/client_golang", "google.golang.org/grpc", "google.golang.org/protobuf",
+		},
+		outside: []string{"net/http"},
+	},
+	{
+		dir: "server/envoyrls/config", rooms: []string{".", "policy", "policy/filesource"}, // no type of the protocol
+		modules: []string{"go.yaml.in/yaml/v3"}, outside: []string{"os"},
+	},
+	{
 		dir: "server/telemetry", rooms: []string{".", "engine"}, modules: []string{"github.com/prometheus/client_golang"},
 		outside: []string{"net/http"},
 	},
 	{
 		dir: "server",
 		rooms: []string{
-			".", "control", "engine", "policy", "policy/filesource", "server/httpapi", "server/telemetry", "store/denycache", "store/lease",
-			"store/ledger", "store/memstore", "store/redisstore",
+			".", "control", "engine", "policy", "policy/filesource", "server/envoyrls", "server/envoyrls/config", "server/httpapi",
+			"server/telemetry", "store/denycache", "store/lease", "store/ledger", "store/memstore", "store/redisstore",
 		},
-		modules: []string{"github.com/redis/rueidis"},
+		modules: []string{"github.com/redis/rueidis", "google.golang.org/grpc"},
 		outside: []string{"net", "net/http", "os", "syscall"},
 	},
 	{

@@ -18,6 +18,8 @@ type RuleConfig struct {
 	OnError sluice.ErrorPolicy
 	// Shadow lets everybody through whom the limits refuse; they are charged as ever.
 	Shadow bool
+	// DenyCache lets a server that remembers a refusal answer from memory, as [sluice.Policy] says.
+	DenyCache bool
 }
 
 // NewRule returns a rule of 1 to [sluice.MaxLimits] limits with different names. Its counters are kept apart from those of
@@ -26,6 +28,7 @@ type RuleConfig struct {
 // there are several.
 func NewRule(namespace string, limits []sluice.Limit, cfg RuleConfig) (*Rule, error) {
 	p := policy.Policy{Policy: sluice.InlinePolicy(namespace, limits...), OnError: cfg.OnError, Shadow: cfg.Shadow}
+	p.DenyCache = cfg.DenyCache
 	if err := p.Policy.Validate(); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-project/sluice"
 	"github.com/sluice-project/sluice/policy/filesource"
 )
 
@@ -69,8 +70,15 @@ func fixed[T comparable](at func(*filesource.File) *T) field {
 
 // fields are all settings, by their paths.
 var fields = map[string]field{
-	"listen.http":          fixed(func(f *filesource.File) *string { return &f.Listen.HTTP }),
-	"listen.admin":         fixed(func(f *filesource.File) *string { return &f.Listen.Admin }),
+	"listen.http":  fixed(func(f *filesource.File) *string { return &f.Listen.HTTP }),
+	"listen.admin": fixed(func(f *filesource.File) *string { return &f.Listen.Admin }),
+	"listen.grpc":  fixed(func(f *filesource.File) *string { return &f.Listen.GRPC }),
+
+	"listen.grpc_tls.cert_file":      fixed(func(f *filesource.File) *string { return &f.Listen.GRPCTLS.CertFile }),
+	"listen.grpc_tls.key_file":       fixed(func(f *filesource.File) *string { return &f.Listen.GRPCTLS.KeyFile }),
+	"listen.grpc_tls.client_ca_file": fixed(func(f *filesource.File) *string { return &f.Listen.GRPCTLS.ClientCAFile }),
+	"listen.grpc_tls.client_name":    fixed(func(f *filesource.File) *string { return &f.Listen.GRPCTLS.ClientName }),
+
 	"store":                fixed(func(f *filesource.File) *string { return &f.Store }),
 	"store_timeout":        fixed(func(f *filesource.File) *time.Duration { return &f.StoreTimeout }),
 	"store_max_keys":       fixed(func(f *filesource.File) *int { return &f.StoreMaxKeys }),
@@ -79,6 +87,19 @@ var fields = map[string]field{
 	"trusted_proxies":      live(func(f *filesource.File) *[]netip.Prefix { return &f.TrustedProxies }),
 	"allow_inline_limits":  live(func(f *filesource.File) *bool { return &f.AllowInlineLimits }),
 	"ready_requires_store": live(func(f *filesource.File) *bool { return &f.ReadyRequiresStore }),
+
+	"envoy.directory":        fixed(func(f *filesource.File) *string { return &f.Envoy.Directory }),
+	"envoy.merge_domains":    fixed(func(f *filesource.File) *bool { return &f.Envoy.MergeDomains }),
+	"envoy.on_error":         live(func(f *filesource.File) *sluice.ErrorPolicy { return &f.Envoy.OnError }),
+	"envoy.deny_cache":       live(func(f *filesource.File) *bool { return &f.Envoy.DenyCache }),
+	"envoy.near_limit_ratio": live(func(f *filesource.File) *float64 { return &f.Envoy.NearLimitRatio }),
+	"envoy.shadow_mode":      live(func(f *filesource.File) *bool { return &f.Envoy.ShadowMode }),
+	"envoy.quota_mode":       live(func(f *filesource.File) *bool { return &f.Envoy.QuotaMode }),
+	"envoy.dynamic_metadata": live(func(f *filesource.File) *bool { return &f.Envoy.DynamicMetadata }),
+	"envoy.response_headers": live(func(f *filesource.File) *bool { return &f.Envoy.ResponseHeaders }),
+	"envoy.limit_header":     live(func(f *filesource.File) *string { return &f.Envoy.LimitHeader }),
+	"envoy.remaining_header": live(func(f *filesource.File) *string { return &f.Envoy.RemainingHeader }),
+	"envoy.reset_header":     live(func(f *filesource.File) *string { return &f.Envoy.ResetHeader }),
 }
 
 // needRestart returns the paths of the settings that differ and that a running server cannot change.

@@ -38,8 +38,15 @@ func TestPrecedence(t *testing.T) {
 	t.Parallel()
 	const file, env, flag = 0, 1, 2
 	values := map[string][3]string{
-		"listen.http":          {"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"},
-		"listen.admin":         {"127.0.0.1:4", "127.0.0.1:5", "127.0.0.1:6"},
+		"listen.http":  {"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"},
+		"listen.admin": {"127.0.0.1:4", "127.0.0.1:5", "127.0.0.1:6"},
+		"listen.grpc":  {"127.0.0.1:7", "127.0.0.1:8", "unix:/run/s.sock"},
+
+		"listen.grpc_tls.cert_file":      {"/a", "/b", "/c"},
+		"listen.grpc_tls.key_file":       {"/a", "/b", "/c"},
+		"listen.grpc_tls.client_ca_file": {"/a", "/b", "/c"},
+		"listen.grpc_tls.client_name":    {"a", "b", "c"},
+
 		"store":                {"redis://a", "redis://b", "redis://u:p%40@c:6379/1?addr=d:6379"},
 		"store_timeout":        {"1ms", "2ms", "3ms"},
 		"store_max_keys":       {"1", "2", "3"},
@@ -48,6 +55,19 @@ func TestPrecedence(t *testing.T) {
 		"trusted_proxies":      {"10.0.0.0/8", "10.0.0.0/9", "10.0.0.0/10, fd00::/8"},
 		"allow_inline_limits":  {"false", "false", "true"},
 		"ready_requires_store": {"false", "false", "true"},
+
+		"envoy.directory":        {"/a", "b", "c"},
+		"envoy.merge_domains":    {"false", "false", "true"},
+		"envoy.on_error":         {"allow", "allow", "deny"},
+		"envoy.deny_cache":       {"false", "false", "true"},
+		"envoy.near_limit_ratio": {"0.5", "0.6", "0.7"},
+		"envoy.shadow_mode":      {"false", "false", "true"},
+		"envoy.quota_mode":       {"false", "false", "true"},
+		"envoy.dynamic_metadata": {"false", "false", "true"},
+		"envoy.response_headers": {"false", "false", "true"},
+		"envoy.limit_header":     {"A", "B", "C"},
+		"envoy.remaining_header": {"A", "B", "C"},
+		"envoy.reset_header":     {"A", "B", "C"},
 	}
 	for _, s := range Settings() {
 		t.Run(s.Path, func(t *testing.T) {

@@ -73,12 +73,17 @@ func open(places []place) (doors []door, err error) {
 	for _, p := range places {
 		l, err := net.ListenTCP("tcp", p.addr)
 		if err != nil {
-			for _, d := range doors {
-				_ = d.net.Close() // nobody has connected yet
-			}
+			closeAll(doors)
 			return nil, fmt.Errorf("%s: %w; give it another address or stop what listens there", p.setting, err)
 		}
 		doors = append(doors, door{p.setting, l, p.serves})
 	}
 	return doors, nil
+}
+
+// closeAll stops listening at doors to which nobody has connected yet.
+func closeAll(doors []door) {
+	for _, d := range doors {
+		_ = d.net.Close()
+	}
 }

@@ -65,6 +65,7 @@ type Server struct {
 	telemetry *telemetry.Telemetry
 	store     backend
 	doors     []door
+	envoy     *envoyDoor // nil where there is no directory of rate limit files
 
 	connections atomic.Int64 // that are open
 }
@@ -97,24 +98,46 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.envoy, err = newEnvoyDoor(s.engine, settings, s.logger); err != nil {
+		return nil, err
+	}
+	if s.envoy != nil {
+		s.telemetry.Include(s.envoy.door.Metrics())
+		s.api.ServeEnvoy(http.HandlerFunc(s.envoy.door.JSON))
+	}
 	if config.File == "" {
 		s.logger.Info("there is no configuration file; serving the policies of example.yaml", "policies", len(settings.Policies))
 	}
-	s.doors, err = open(addresses)
-	return s, err
+	if s.doors, err = open(addresses); err != nil {
+		return nil, err
+	}
+	if s.envoy != nil {
+		if err := s.envoy.listen(settings.Listen.GRPC); err != nil {
+			closeAll(s.doors)
+			return nil, err
+		}
+	}
+	return s, nil
 }
 
 // Validate reports what would keep a server from starting with a configuration file that has no faults in itself.
 func Validate(file *filesource.File) error {
-	if _, err := places(file.Listen); err != nil || file.Store == "memory" {
+	if _, err := places(file.Listen); err != nil {
+		return err
+	}
+	if err := validateEnvoy(file); err != nil || file.Store == "memory" {
 		return err
 	}
 	_, err := clientOption(file.Store, file.StoreTimeout)
 	return err
 }
 
-// Addr returns the address that a setting's door listens on, "listen.http" or "listen.admin"; nil where it has none.
+// Addr returns the address that a setting's door listens on, "listen.http", "listen.admin" or "listen.grpc"; nil where it
+// has none.
 func (s *Server) Addr(setting string) net.Addr {
+	if setting == grpcSetting && s.envoy != nil {
+		return s.envoy.net.Addr()
+	}
 	for _, d := range s.doors {
 		if d.setting == setting {
 			return d.net.Addr()
@@ -135,10 +158,15 @@ func (s *Server) Run(ctx context.Context, reload <-chan struct{}) error {
 	s.begin(ctx)
 	group.Go(func() { _ = s.control.Run(running) }) // it ends with the context
 	s.probe(ctx)
+	s.tellReady()
 	group.Go(func() { s.probeOften(running) })
 	group.Go(func() { s.watch(ctx, reload) })
 
-	failed := make(chan error, len(s.doors))
+	failed := make(chan error, len(s.doors)+1)
+	if s.envoy != nil {
+		group.Go(func() { failed <- s.envoy.serve() })
+		group.Go(func() { s.envoy.watch(ctx) })
+	}
 	servers := make([]*http.Server, len(s.doors))
 	for i, d := range s.doors {
 		servers[i] = s.newHTTPServer(d)
@@ -172,6 +200,7 @@ func (s *Server) newHTTPServer(d door) *http.Server {
 func (s *Server) drain(servers []*http.Server) {
 	s.logger.Info("stopping; requests under way end, new ones are refused", "within", drainTime)
 	s.api.Drain()
+	s.tellReady()
 	for _, d := range s.doors {
 		_ = d.net.Close() // Serve has it too, and closes it again
 	}
@@ -181,6 +210,9 @@ func (s *Server) drain(servers []*http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	var group sync.WaitGroup
+	if s.envoy != nil {
+		group.Go(func() { s.envoy.drain(ctx) })
+	}
 	for _, server := range servers {
 		group.Go(func() {
 			if err := server.Shutdown(ctx); err != nil {
@@ -213,7 +245,15 @@ func (s *Server) probeOften(ctx context.Context) {
 			return
 		case <-ticker.C:
 			s.probe(ctx)
+			s.tellReady()
 		}
+	}
+}
+
+// tellReady tells the doors that have no readyz of their own.
+func (s *Server) tellReady() {
+	if s.envoy != nil {
+		s.envoy.door.SetReady(s.api.Ready())
 	}
 }
 
@@ -258,6 +298,7 @@ func (s *Server) apply(file *filesource.File) {
 	}
 	_, outlasting := s.store.ledger()
 	s.api.Configure(options(settings, outlasting))
+	s.envoy.configure(settings)
 	if err := s.control.Apply(context.Background(), fileOf(settings)); err != nil {
 		s.logger.Error("the policies of the configuration file are not in force yet; trying on", "file", s.config.File, "error", err)
 	}

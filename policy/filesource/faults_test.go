@@ -26,7 +26,7 @@ func faultsOf(t interface {
 }
 
 const (
-	allFields   = "listen, store, store_timeout, store_max_keys, key_prefix, hash_keys, trusted_proxies, allow_inline_limits, ready_requires_store, policies, schedules"
+	allFields   = "listen, store, store_timeout, store_max_keys, key_prefix, hash_keys, trusted_proxies, allow_inline_limits, ready_requires_store, policies, schedules, envoy"
 	nameRule    = "must be a letter or digit of a-z and 0-9, followed by up to 62 of a-z, 0-9, '.', '_' and '-'"
 	noSuchField = "there is no such field here; "
 )
@@ -44,12 +44,18 @@ func TestFaults(t *testing.T) {
 			"f:5:1: foo: " + noSuchField + "there are " + allFields,
 			`f:6:1: "a\nb": ` + noSuchField + "there are " + allFields,
 		}},
-		{"fields of later versions", "\nenvoy: {}\nadmin: {}\nlisten: {grpc: x, resp: x}\npolicies:\n  api:\n    limits: [1/s]\n    on_error: local\n", []string{
-			"f:2:1: envoy: Envoy's rate limit files are not in this version; take the field out",
+		{"fields of later versions", "\n\nadmin: {}\nlisten: {resp: x}\npolicies:\n  api:\n    limits: [1/s]\n    on_error: local\n", []string{
 			"f:3:1: admin: tokens are not in this version; take the field out",
-			"f:4:10: listen.grpc: the gRPC door is not in this version; take the field out",
-			"f:4:19: listen.resp: the RESP door is not in this version; take the field out",
+			"f:4:10: listen.resp: the RESP door is not in this version; take the field out",
 			"f:8:15: policies.api.on_error: a local share of the limits is not in this version; write allow or deny",
+		}},
+		{"envoy", "listen:\n  grpc: nowhere\n  grpc_tls: {cert: c}\nenvoy:\n  directry: d\n  near_limit_ratio: 1.5\n  limit_header: a b\n  on_error: maybe\n", []string{
+			`f:2:9: listen.grpc: "nowhere" is no address to listen on; write HOST:PORT, as in "127.0.0.1:8080", "[::1]:8080" or ":8080" for every address`,
+			`f:3:14: listen.grpc_tls.cert: there is no such field here; there are cert_file, key_file, client_ca_file, client_name`,
+			`f:5:3: envoy.directry: there is no such field here; did you mean directory?`,
+			`f:6:21: envoy.near_limit_ratio: it is "1.5"; it must be a number of more than 0 and at most 1, such as 0.8`,
+			`f:7:17: envoy.limit_header: "a b" is no name of a header field; write letters, digits and dashes`,
+			`f:8:13: envoy.on_error: it is "maybe"; it must be allow or deny`,
 		}},
 		{"lease", "policies:\n  a: {limits: [1/s], deny_cache: 1, lease: true}\n  b: {limits: [1/s], lease: {share: 10, ttl: 61s}}\n  c:\n    limits: [1/s]\n    lease:\n      share: 0%\n      tll: 1s\n  d: {limits: [1/s], lease: {share: [x], ttl: x}}\n", []string{
 			`f:2:34: policies.a.deny_cache: it is "1"; it must be true or false`,

@@ -92,6 +92,11 @@ var fileSettings = []setting[File]{
 		under: slices.Insert(rows(scheduleSettings), 0, Field{"schedules.NAME", "mapping", "", "One schedule: when, and one job."}),
 		read:  readSchedules,
 	},
+	{
+		Field: Field{"envoy", "mapping", "", "What is answered to Envoy, as its rate limit service."},
+		under: rows(envoySettings),
+		read:  func(r *reader, v value, f *File) { fields(r, v, envoySettings, nil, &f.Envoy) },
+	},
 }
 
 var listenSettings = []setting[Listen]{
@@ -102,6 +107,91 @@ var listenSettings = []setting[Listen]{
 	{
 		Field: Field{"listen.admin", "HOST:PORT", "", "The address of administration and metrics, where it should be apart from the HTTP door."},
 		read:  scalar(parseAddress, func(l *Listen) *string { return &l.Admin }),
+	},
+	{
+		Field: Field{"listen.grpc", "HOST:PORT, or unix:PATH", "127.0.0.1:8081", "The address of the gRPC door, which is open where envoy.directory is given."},
+		read:  scalar(parseSocket, func(l *Listen) *string { return &l.GRPC }),
+	},
+	{
+		Field: Field{"listen.grpc_tls", "mapping", "", "The TLS of the gRPC door. Without it there is none."},
+		under: rows(tlsSettings),
+		read:  func(r *reader, v value, l *Listen) { fields(r, v, tlsSettings, nil, &l.GRPCTLS) },
+	},
+}
+
+var tlsSettings = []setting[TLS]{
+	{
+		Field: Field{"listen.grpc_tls.cert_file", "path", "", "The file of the certificates, in PEM form. It is read again when it changes."},
+		read:  scalar(asText, func(t *TLS) *string { return &t.CertFile }),
+	},
+	{
+		Field: Field{"listen.grpc_tls.key_file", "path", "", "The file of the key, in PEM form."},
+		read:  scalar(asText, func(t *TLS) *string { return &t.KeyFile }),
+	},
+	{
+		Field: Field{"listen.grpc_tls.client_ca_file", "path", "", "The file of the authorities of whom clients must have a certificate. Without it they need none."},
+		read:  scalar(asText, func(t *TLS) *string { return &t.ClientCAFile }),
+	},
+	{
+		Field: Field{"listen.grpc_tls.client_name", "text", "", "The DNS name that a client's certificate must have. Without it any will do."},
+		read:  scalar(asText, func(t *TLS) *string { return &t.ClientName }),
+	},
+}
+
+var envoySettings = []setting[Envoy]{
+	{
+		Field: Field{
+			"envoy.directory", "path", "",
+			"The directory of the rate limit files, in envoyproxy/ratelimit's own format. It is read again when they change. Without it Envoy is not answered.",
+		},
+		read: scalar(asText, func(e *Envoy) *string { return &e.Directory }),
+	},
+	{
+		Field: Field{"envoy.merge_domains", "true or false", "false", "Whether several files may have one domain, whose descriptors are joined."},
+		read:  scalar(parseBool, func(e *Envoy) *bool { return &e.MergeDomains }),
+	},
+	{
+		Field: Field{"envoy.on_error", "allow or deny", "allow", "What a descriptor is answered when the store does not answer."},
+		read:  scalar(parseOnError, func(e *Envoy) *sluice.ErrorPolicy { return &e.OnError }),
+	},
+	{
+		Field: Field{
+			"envoy.deny_cache", "true or false", "false",
+			"Whether a server remembers for up to a second that a descriptor is over its limit, and answers from memory. It does nothing where the store is memory.",
+		},
+		read: scalar(parseBool, func(e *Envoy) *bool { return &e.DenyCache }),
+	},
+	{
+		Field: Field{"envoy.near_limit_ratio", "number, more than 0 and at most 1", "0.8", "The part of a limit beyond which a hit is counted as near the limit."},
+		read:  scalar(parseRatio, func(e *Envoy) *float64 { return &e.NearLimitRatio }),
+	},
+	{
+		Field: Field{"envoy.shadow_mode", "true or false", "false", "Whether the overall code is OK, whatever the descriptors are answered."},
+		read:  scalar(parseBool, func(e *Envoy) *bool { return &e.ShadowMode }),
+	},
+	{
+		Field: Field{"envoy.quota_mode", "true or false", "false", "Whether every rule is a quota: a request is refused only where all of them are used up."},
+		read:  scalar(parseBool, func(e *Envoy) *bool { return &e.QuotaMode }),
+	},
+	{
+		Field: Field{"envoy.dynamic_metadata", "true or false", "false", "Whether an answer has the request and the metadata of the rules that let it through as dynamic metadata."},
+		read:  scalar(parseBool, func(e *Envoy) *bool { return &e.DynamicMetadata }),
+	},
+	{
+		Field: Field{"envoy.response_headers", "true or false", "false", "Whether an answer has header fields that tell the client of the limit that is closest."},
+		read:  scalar(parseBool, func(e *Envoy) *bool { return &e.ResponseHeaders }),
+	},
+	{
+		Field: Field{"envoy.limit_header", "name of a header field", "RateLimit-Limit", "The field that says how many requests the limit allows."},
+		read:  scalar(parseHeader, func(e *Envoy) *string { return &e.LimitHeader }),
+	},
+	{
+		Field: Field{"envoy.remaining_header", "name of a header field", "RateLimit-Remaining", "The field that says how many of them remain."},
+		read:  scalar(parseHeader, func(e *Envoy) *string { return &e.RemainingHeader }),
+	},
+	{
+		Field: Field{"envoy.reset_header", "name of a header field", "RateLimit-Reset", "The field that says in how many seconds the limit is whole again."},
+		read:  scalar(parseHeader, func(e *Envoy) *string { return &e.ResetHeader }),
 	},
 }
 
@@ -343,12 +433,10 @@ type laterField struct {
 }
 
 var laterSettings = []laterField{
-	{"envoy", "Envoy's rate limit files are"},
 	{"admin", "tokens are"},
 }
 
 var laterListen = []laterField{
-	{"grpc", "the gRPC door is"},
 	{"resp", "the RESP door is"},
 }
 

@@ -13,8 +13,10 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"time"
 
+	"github.com/sluice-project/sluice"
 	"github.com/sluice-project/sluice/policy"
 	"github.com/sluice-project/sluice/schedule"
 )
@@ -43,6 +45,8 @@ type File struct {
 	Policies []policy.Policy
 	// Schedules are valid, have different names, and are about policies of the file, in the order of the file.
 	Schedules []schedule.Schedule
+	// Envoy is what is answered to Envoy.
+	Envoy Envoy
 }
 
 // Listen is the addresses of the server, each HOST:PORT.
@@ -51,6 +55,40 @@ type Listen struct {
 	HTTP string
 	// Admin is the address of administration; empty where the HTTP door has it too.
 	Admin string
+	// GRPC is the address of the gRPC door, which may be unix:PATH. It is open where [Envoy] has a directory.
+	GRPC string
+	// GRPCTLS is the TLS of the gRPC door.
+	GRPCTLS TLS
+}
+
+// TLS is how a door proves who it is, and wants its clients to.
+type TLS struct {
+	// CertFile and KeyFile are the paths of the certificates and of the key, in PEM form; empty where there is no TLS.
+	CertFile, KeyFile string
+	// ClientCAFile is the path of the authorities of whom clients must have a certificate; empty where they need none.
+	ClientCAFile string
+	// ClientName is the DNS name that the certificate of a client must have; empty where any will do.
+	ClientName string
+}
+
+// Envoy is what the door for Envoy is told.
+type Envoy struct {
+	// Directory is where the rate limit files are; empty where there is no such door.
+	Directory string
+	// MergeDomains joins the files of one domain.
+	MergeDomains bool
+	// OnError says what a descriptor is answered when the store does not answer.
+	OnError sluice.ErrorPolicy
+	// DenyCache answers from memory, for up to a second, what was refused.
+	DenyCache bool
+	// NearLimitRatio is the part of a limit beyond which a hit counts as near it.
+	NearLimitRatio float64
+	// ShadowMode refuses nobody; QuotaMode makes every rule a quota.
+	ShadowMode, QuotaMode bool
+	// DynamicMetadata adds the rules' metadata to the answers, and ResponseHeaders the three header fields.
+	DynamicMetadata, ResponseHeaders bool
+	// LimitHeader, RemainingHeader and ResetHeader are their names.
+	LimitHeader, RemainingHeader, ResetHeader string
 }
 
 // Parse reads a file's content; its faults call it name. The error is [Faults]: all that is wrong. Only where it is no
@@ -65,6 +103,12 @@ func Parse(name string, data []byte) (*File, error) {
 	for _, look := range r.last {
 		look(f)
 	}
+	tls := &f.Listen.GRPCTLS
+	for _, path := range []*string{&f.Envoy.Directory, &tls.CertFile, &tls.KeyFile, &tls.ClientCAFile} {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(filepath.Dir(name), *path) // what a file names is beside it, wherever the server was started
+		}
+	}
 	if err := r.err(); err != nil {
 		return nil, err
 	}
@@ -76,6 +120,7 @@ func defaultFile() *File {
 	r, f := newReader("default"), new(File)
 	defaults(r, fileSettings, f)
 	defaults(r, listenSettings, &f.Listen)
+	defaults(r, envoySettings, &f.Envoy)
 	return f
 }
 

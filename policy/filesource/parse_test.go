@@ -17,7 +17,11 @@ import (
 
 // complete is a file that gives every field, each with another value than its default.
 const complete = `# Every field.
-listen: {http: 127.0.0.1:9090, admin: 127.0.0.1:9091}
+listen:
+  http: 127.0.0.1:9090
+  admin: 127.0.0.1:9091
+  grpc: unix:/run/sluice.sock
+  grpc_tls: {cert_file: tls/cert.pem, key_file: /tls/key.pem, client_ca_file: ca.pem, client_name: envoy.example}
 store: rediss://user:pass%21word@redis.example:6380/2?addr=other.example:6380
 store_timeout: 10s
 store_max_keys: 5000
@@ -58,6 +62,19 @@ schedules:
       key: 42
       for: 2d
       reason: closed
+envoy:
+  directory: ratelimit
+  merge_domains: true
+  on_error: deny
+  deny_cache: true
+  near_limit_ratio: 0.5
+  shadow_mode: true
+  quota_mode: true
+  dynamic_metadata: true
+  response_headers: true
+  limit_header: X-Limit
+  remaining_header: X-Remaining
+  reset_header: X-Reset
 `
 
 func parse(t *testing.T, text string) *File {
@@ -77,7 +94,14 @@ func diff(want, got *File) string {
 func TestParseComplete(t *testing.T) {
 	t.Parallel()
 	want := &File{
-		Listen:             Listen{HTTP: "127.0.0.1:9090", Admin: "127.0.0.1:9091"},
+		Listen: Listen{
+			HTTP: "127.0.0.1:9090", Admin: "127.0.0.1:9091", GRPC: "unix:/run/sluice.sock",
+			GRPCTLS: TLS{CertFile: "tls/cert.pem", KeyFile: "/tls/key.pem", ClientCAFile: "ca.pem", ClientName: "envoy.example"},
+		},
+		Envoy: Envoy{
+			Directory: "ratelimit", MergeDomains: true, OnError: sluice.Deny, DenyCache: true, NearLimitRatio: 0.5, ShadowMode: true, QuotaMode: true,
+			DynamicMetadata: true, ResponseHeaders: true, LimitHeader: "X-Limit", RemainingHeader: "X-Remaining", ResetHeader: "X-Reset",
+		},
 		Store:              "rediss://user:pass%21word@redis.example:6380/2?addr=other.example:6380",
 		StoreTimeout:       10 * time.Second,
 		StoreMaxKeys:       5000,
@@ -164,7 +188,10 @@ func TestParseComplete(t *testing.T) {
 func TestParseDefaults(t *testing.T) {
 	t.Parallel()
 	want := &File{
-		Listen:         Listen{HTTP: "127.0.0.1:8080"},
+		Listen: Listen{HTTP: "127.0.0.1:8080", GRPC: "127.0.0.1:8081"},
+		Envoy: Envoy{
+			NearLimitRatio: 0.8, LimitHeader: "RateLimit-Limit", RemainingHeader: "RateLimit-Remaining", ResetHeader: "RateLimit-Reset",
+		},
 		Store:          "memory",
 		StoreTimeout:   100 * time.Millisecond,
 		StoreMaxKeys:   1_000_000,
@@ -185,6 +212,18 @@ func TestParseDefaults(t *testing.T) {
 	}
 }
 
+// TestPathsBeginAtTheFile reads paths that are beside the file, wherever the server was started.
+func TestPathsBeginAtTheFile(t *testing.T) {
+	t.Parallel()
+	f, err := Parse("/etc/sluice/sluice.yaml", []byte("envoy: {directory: ./ratelimit}\nlisten: {grpc_tls: {cert_file: ../c.pem, key_file: /k.pem}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (TLS{CertFile: "/etc/c.pem", KeyFile: "/k.pem"}); f.Envoy.Directory != "/etc/sluice/ratelimit" || f.Listen.GRPCTLS != want {
+		t.Errorf("the paths are %q and %+v, want /etc/sluice/ratelimit and %+v", f.Envoy.Directory, f.Listen.GRPCTLS, want)
+	}
+}
+
 // TestDefaultsHold writes every field with its default, and finds what a file that gives nothing means.
 func TestDefaultsHold(t *testing.T) {
 	t.Parallel()
@@ -192,6 +231,7 @@ func TestDefaultsHold(t *testing.T) {
 	for _, f := range Fields() {
 		switch {
 		case strings.HasPrefix(f.Path, "policies"), strings.HasPrefix(f.Path, "schedules"):
+		case f.Type == "mapping" && strings.Contains(f.Path, "."): // nothing in it has a default
 		case f.Type == "mapping":
 			text.WriteString(f.Path + ":\n")
 		case f.Default != "":

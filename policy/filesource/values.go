@@ -94,13 +94,44 @@ func parseAddress(text string) (string, error) {
 	return text, nil
 }
 
+// parseSocket reads HOST:PORT, or unix:PATH.
+func parseSocket(text string) (string, error) {
+	if path, unix := strings.CutPrefix(text, "unix:"); unix && path != "" {
+		return text, nil
+	}
+	return parseAddress(text)
+}
+
+// parseRatio reads a part of a whole.
+func parseRatio(text string) (float64, error) {
+	ratio, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(ratio > 0 && ratio <= 1) {
+		return 0, fmt.Errorf("it is %.64q; it must be a number of more than 0 and at most 1, such as 0.8", text)
+	}
+	return ratio, nil
+}
+
+// parseHeader reads the name of a header field.
+func parseHeader(text string) (string, error) {
+	strange := func(c rune) bool {
+		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", c))
+	}
+	if text == "" || strings.ContainsFunc(text, strange) {
+		return "", fmt.Errorf("%.64q is no name of a header field; write letters, digits and dashes", text)
+	}
+	return text, nil
+}
+
 func readListen(r *reader, v value, f *File) {
 	var given Listen
 	fields(r, v, listenSettings, laterListen, &given)
 	if given.HTTP != "" && given.HTTP == given.Admin && !strings.HasSuffix(given.HTTP, ":0") {
 		r.fault(v.at, v.path, "http and admin are the same address; take admin out to serve both there")
 	}
-	f.Listen = Listen{HTTP: cmp.Or(given.HTTP, f.Listen.HTTP), Admin: cmp.Or(given.Admin, f.Listen.Admin)}
+	f.Listen = Listen{
+		HTTP: cmp.Or(given.HTTP, f.Listen.HTTP), Admin: cmp.Or(given.Admin, f.Listen.Admin),
+		GRPC: cmp.Or(given.GRPC, f.Listen.GRPC), GRPCTLS: given.GRPCTLS,
+	}
 }
 
 // storeSchemes are the schemes of the URLs that the Redis store takes.

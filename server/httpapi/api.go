@@ -21,6 +21,7 @@ type API struct {
 	engine   *engine.Engine
 	control  *control.Control
 	metrics  http.Handler
+	envoy    http.Handler // nil where there is no such door
 	options  atomic.Pointer[Options]
 	draining atomic.Bool
 }
@@ -57,6 +58,9 @@ func New(e *engine.Engine, c *control.Control, metrics http.Handler, options Opt
 	a.Configure(options)
 	return a
 }
+
+// ServeEnvoy gives the door what answers POST /json, which is the door for Envoy. It is called before the first request.
+func (a *API) ServeEnvoy(handler http.Handler) { a.envoy = handler }
 
 // Configure replaces the options. Requests under way end by the options that they began with.
 func (a *API) Configure(options Options) { a.options.Store(&options) }

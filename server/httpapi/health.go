@@ -14,9 +14,25 @@ func (a *API) healthz(w http.ResponseWriter, _ *http.Request, _ target) error {
 	return nil
 }
 
+// Ready reports whether readyz answers 200.
+func (a *API) Ready() bool { return a.unready() == nil }
+
 // readyz answers GET /readyz: whether checks should be sent here. A store that fails does not change that, unless it
 // is asked for: where it fails, it fails all servers at once, and each policy's on_error says what to do.
 func (a *API) readyz(w http.ResponseWriter, _ *http.Request, _ target) error {
+	if err := a.unready(); err != nil {
+		return err
+	}
+	if failure := a.engine.StoreFailure(); failure != nil {
+		writeJSON(w, http.StatusOK, "application/json", health{"degraded", "the store does not answer, each policy's on_error decides: " + failure.Error()})
+		return nil
+	}
+	writeJSON(w, http.StatusOK, "application/json", health{Status: "ok"})
+	return nil
+}
+
+// unready says why checks should not be sent here; nil where they should.
+func (a *API) unready() error {
 	failure := a.engine.StoreFailure()
 	switch {
 	case a.draining.Load():
@@ -25,10 +41,6 @@ func (a *API) readyz(w http.ResponseWriter, _ *http.Request, _ target) error {
 		return newProblem(notReady, "the policies are not loaded yet: wait")
 	case failure != nil && a.options.Load().ReadyRequiresStore:
 		return newProblem(notReady, "the store does not answer, and ready_requires_store is set: %s", failure)
-	case failure != nil:
-		writeJSON(w, http.StatusOK, "application/json", health{"degraded", "the store does not answer, each policy's on_error decides: " + failure.Error()})
-		return nil
 	}
-	writeJSON(w, http.StatusOK, "application/json", health{Status: "ok"})
 	return nil
 }

@@ -64,6 +64,7 @@ var (
 var routes = map[string]route{
 	"/v1/check":  {checkRoute, []call{{method: post, answer: (*API).check}}},
 	"/v1/checks": {checkRoute, []call{{method: post, answer: (*API).checks}}},
+	"/json":      {checkRoute, []call{{method: post, answer: (*API).serveEnvoy}}},
 	"/v1/policies": {adminRoute, []call{
 		{method: get, answer: (*API).policies},
 		{method: put, answer: (*API).impose, body: true},
@@ -198,6 +199,15 @@ func allPaths() string {
 	all = append(slices.AppendSeq(all, maps.Keys(namedRoutes)), "/v1/authorize/{name}")
 	slices.Sort(all)
 	return strings.Join(all, ", ")
+}
+
+// serveEnvoy answers POST /json, which another door does.
+func (a *API) serveEnvoy(w http.ResponseWriter, r *http.Request, _ target) error {
+	if a.envoy == nil {
+		return newProblem(notFound, "Envoy is not answered here: give the server the directory of rate limit files, by envoy.directory")
+	}
+	a.envoy.ServeHTTP(w, r)
+	return nil
 }
 
 func (a *API) serveMetrics(w http.ResponseWriter, r *http.Request, _ target) error {

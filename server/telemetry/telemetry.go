@@ -140,6 +140,9 @@ func (t *Telemetry) Loaded(err error) {
 	t.loads.WithLabelValues(result).Inc()
 }
 
+// Include adds what a door counts by itself.
+func (t *Telemetry) Include(door prometheus.Collector) { t.registry.MustRegister(door) }
+
 // Keys measures an embedded store: how many keys it holds, and how many it dropped although their state still meant
 // something. It is called once; both functions are called at each look at the metrics.
 func (t *Telemetry) Keys(held, evicted func() int64) {

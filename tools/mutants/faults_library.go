@@ -57,6 +57,48 @@ var libraryFaults = []fault{
 		new: "h.config.OnError == sluice.Allow",
 	},
 	{
+		name: "who cancels early has no limit",
+		file: "grpclimit/grpclimit.go", by: interceptors,
+		old: "case ctx.Err() != nil:",
+		new: "case ctx.Err() != nil && g.config.OnError != sluice.Allow:",
+	},
+	{
+		name: "a refusal for which nobody has an error passes",
+		file: "grpclimit/grpclimit.go", by: interceptors,
+		old: "			err = Refusal(d).Err()\n",
+		new: "			err = nil\n",
+	},
+	{
+		name: "a client is limited by the metadata of whoever asked it",
+		file: "grpclimit/key.go", by: interceptors,
+		old: "	if c.Target == \"\" {\n		return metadata",
+		new: "	if c.Method != \"\" {\n		return metadata",
+	},
+	{
+		name: "a time is given for a cost that can never fit",
+		file: "grpclimit/status.go", by: interceptors,
+		old: "if d.RetryAfter != sluice.Never {",
+		new: "if d.RetryAfter > 0 {",
+	},
+	{
+		name: "a handler can hide that its stream was refused",
+		file: "grpclimit/server.go", by: interceptors,
+		old: "		if refused != nil {\n			return refused\n		}\n		return err",
+		new: "		if refused != nil && err != nil {\n			return refused\n		}\n		return err",
+	},
+	{
+		name: "a refused stream goes on with the next message",
+		file: "grpclimit/server.go", by: interceptors,
+		old: "	if _, refused := s.end(); refused != nil {",
+		new: "	if _, refused := s.end(); refused != nil && s.call.Target != \"\" {",
+	},
+	{
+		name: "a client that was refused leaves its stream open",
+		file: "grpclimit/client.go", by: interceptors,
+		old: "		s.cancel()\n		return err\n	}\n	err = s.Client",
+		new: "		return err\n	}\n	err = s.Client",
+	},
+	{
 		name: "on_error: deny lets pass when the store fails",
 		file: "engine/check.go", by: engine,
 		old: "Allowed: p.OnError == sluice.Allow,",

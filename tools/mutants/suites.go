@@ -38,6 +38,7 @@ var (
 	engine        = suite{dir: "engine"}
 	files         = suite{dir: "policy/filesource", run: "^Test(Parse|Faults)"}
 	handler       = suite{dir: "httplimit"}
+	interceptors  = suite{dir: "grpclimit"}
 	api           = suite{dir: "server/httpapi"}
 	measuring     = suite{dir: "server/cmd/sluice", run: "^Test(Bench|Histogram)"}
 	conditions    = suite{dir: "server/httpapi", run: "^Test(Conditions|PutPolicy|Impose)"}

@@ -1,0 +1,154 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+
+	"google.golang.org/grpc"
+
+	"github.com/sluice-project/sluice/engine"
+	"github.com/sluice-project/sluice/policy/filesource"
+	"github.com/sluice-project/sluice/server/envoyrls"
+	"github.com/sluice-project/sluice/server/envoyrls/config"
+)
+
+// grpcSetting is the setting of the address of the gRPC door.
+const grpcSetting = "listen.grpc"
+
+// envoyDoor is the door for Envoy, its files, and where it listens.
+type envoyDoor struct {
+	door   *envoyrls.Door
+	server *grpc.Server
+	net    net.Listener
+	logger *slog.Logger
+	files  string // the directory
+	read   config.Options
+}
+
+// newEnvoyDoor reads the rate limit files of the configuration; without a directory there is no door, and nil.
+func newEnvoyDoor(e *engine.Engine, settings *filesource.File, logger *slog.Logger) (*envoyDoor, error) {
+	if settings.Envoy.Directory == "" {
+		return nil, nil
+	}
+	d := &envoyDoor{
+		door:  envoyrls.New(e, envoyOptions(settings), envoyrls.Config{StoreTimeout: settings.StoreTimeout}),
+		files: settings.Envoy.Directory, read: config.Options{Merge: settings.Envoy.MergeDomains}, logger: logger,
+	}
+	c, err := config.Load(d.files, d.read)
+	if err != nil {
+		return nil, fmt.Errorf("envoy.directory: %w", err)
+	}
+	if err := d.door.Apply(c); err != nil {
+		return nil, err
+	}
+	d.door.Loaded(nil)
+	credentials, err := grpcCredentials(settings.Listen.GRPCTLS)
+	if err != nil {
+		return nil, err
+	}
+	d.server = d.door.Server(envoyrls.ServerConfig{Credentials: credentials})
+	return d, nil
+}
+
+// validateEnvoy reports what would keep the door for Envoy from opening.
+func validateEnvoy(settings *filesource.File) error {
+	if settings.Envoy.Directory == "" {
+		return nil
+	}
+	if _, err := config.Load(settings.Envoy.Directory, config.Options{Merge: settings.Envoy.MergeDomains}); err != nil {
+		return fmt.Errorf("envoy.directory: %w", err)
+	}
+	_, err := grpcCredentials(settings.Listen.GRPCTLS)
+	return err
+}
+
+// envoyOptions are those settings of the door that a running server can change.
+func envoyOptions(settings *filesource.File) envoyrls.Options {
+	e := settings.Envoy
+	o := envoyrls.Options{
+		OnError: e.OnError, DenyCache: e.DenyCache, NearLimitRatio: e.NearLimitRatio, Shadow: e.ShadowMode, Quota: e.QuotaMode,
+		DynamicMetadata: e.DynamicMetadata,
+	}
+	if e.ResponseHeaders {
+		o.Headers = envoyrls.Headers{Limit: e.LimitHeader, Remaining: e.RemainingHeader, Reset: e.ResetHeader}
+	}
+	return o
+}
+
+// listen opens the address.
+func (d *envoyDoor) listen(address string) (err error) {
+	if path, unix := strings.CutPrefix(address, "unix:"); unix {
+		if info, err := os.Stat(path); err == nil && info.Mode().Type() == os.ModeSocket {
+			_ = os.Remove(path) // left behind by a server that was killed; one that runs would be cut off from it, as upstream does
+		}
+		d.net, err = net.Listen("unix", path)
+	} else {
+		d.net, err = net.Listen("tcp", address)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w; give it another address or stop what listens there", grpcSetting, err)
+	}
+	return nil
+}
+
+// serve answers until the door is drained.
+func (d *envoyDoor) serve() error {
+	d.logger.Info("listening", "setting", grpcSetting, "address", d.net.Addr().String(), "domains", d.door.Domains())
+	if err := d.server.Serve(d.net); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return err
+	}
+	return nil
+}
+
+// watch reads the files again when they change, until ctx ends.
+func (d *envoyDoor) watch(ctx context.Context) {
+	again := false
+	apply := func(c *config.Config) {
+		if err := d.door.Apply(c); err != nil {
+			d.refuse(err)
+			return
+		}
+		if again { // else they are those of the start
+			d.door.Loaded(nil)
+		}
+		again = true
+		d.logger.Info("rate limit files loaded", "directory", d.files, "domains", c.Domains(), "rules", len(c.Rules))
+	}
+	_ = config.Watch(ctx, d.files, d.read, nil, apply, d.refuse) // it ends with ctx
+}
+
+// refuse leaves everything as it was.
+func (d *envoyDoor) refuse(err error) {
+	d.door.Loaded(err)
+	d.logger.Error("the rate limit files are refused, those before stay in force", "directory", d.files, "error", err)
+}
+
+// configure takes over what a running server can change.
+func (d *envoyDoor) configure(settings *filesource.File) {
+	if d == nil {
+		return
+	}
+	if err := d.door.Configure(envoyOptions(settings)); err != nil {
+		d.logger.Error("the settings of envoy are refused, those before stay in force", "error", err)
+	}
+}
+
+// drain lets requests under way end, until ctx ends, and refuses new ones.
+func (d *envoyDoor) drain(ctx context.Context) {
+	ended := make(chan struct{})
+	go func() {
+		d.server.GracefulStop()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		d.logger.Warn("requests under way were cut off", "setting", grpcSetting)
+		d.server.Stop()
+	}
+}
