@@ -74,7 +74,7 @@ type Decision struct {
 	// Source says who decided.
 	Source Source
 	count  uint8 // of the limits that have spoken; here, where it makes the decision no larger
-	// Cost is the units that were asked for.
+	// Cost is the units that were asked for, 0 where units were given back.
 	Cost int64
 	// Remaining is how many more checks of cost 1 would be allowed at this instant: the least over the limits.
 	Remaining int64

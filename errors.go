@@ -12,8 +12,9 @@ var (
 	// ErrNotSent is wrapped by errors of checks that were never sent to the store: nothing was charged. Where a
 	// context ended it, the error wraps ctx.Err() too.
 	ErrNotSent = errors.New("not sent to the store, nothing charged")
-	// ErrUncertain is wrapped by errors of checks that were sent and not answered: they may have been charged. Where a
-	// context ended it, the error wraps ctx.Err() too. Asking again may charge again.
+	// ErrUncertain is wrapped by errors of checks that were sent and not answered: they may have been charged, and of
+	// refunds: the units may have gone back. Where a context ended it, the error wraps ctx.Err() too. Asking again may do
+	// it again.
 	ErrUncertain = errors.New("sent to the store and not answered, may have been charged")
 	// ErrForeignState is wrapped by errors of checks whose key has a state that this store did not write: another program
 	// uses its place, or a later version did. Nothing was charged, and only this key is concerned; [Limiter.Reset]

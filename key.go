@@ -30,6 +30,14 @@ func ValidateCost(cost int64) error {
 	return nil
 }
 
+// ValidateRefund returns an [*InvalidError] unless the units to give back are 0 to [MaxCount].
+func ValidateRefund(units int64) error {
+	if units < 0 || units > MaxCount {
+		return &InvalidError{Field: "refund", Problem: fmt.Sprintf("it is %d; it must be a whole number from 0 to %d", units, int64(MaxCount))}
+	}
+	return nil
+}
+
 // JoinKey makes one key of several parts, such as an address and a path, so that different lists of parts always make
 // different keys: '|' separates them, and '\' stands before a '|' or '\' that is in a part. One part that needs no
 // escape is the key as it is. A key that would be longer than [MaxKeyBytes] is its SHA-256 instead, so that nobody leaves his

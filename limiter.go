@@ -54,6 +54,24 @@ func (l *Limiter) Check(ctx context.Context, key string, cost int64) (d Decision
 	return d, err
 }
 
+// Refund gives units back that were taken before, 0 to [MaxCount]: every limit of the policy then has so many units less
+// used, the newest first, and never less than none. So what was charged ahead can be settled afterwards, and what was
+// charged for nothing undone. It is refused by no limit; a block that bars the key stays, and the decision says so, while
+// the units go back all the same. The decision says what remains after it; to refund 0 is to peek with a cost of 0.
+//
+// Nobody looks whether the units were taken: whoever may call it can empty a counter. The bound of a limit holds for what
+// was taken less what was given back, see docs/algorithms.md. Where the error wraps [ErrUncertain] the units may have gone
+// back; to ask again may give them back twice.
+func (l *Limiter) Refund(ctx context.Context, key string, units int64) (d Decision, err error) {
+	if err = ValidateKey(key); err == nil {
+		err = ValidateRefund(units)
+	}
+	if err != nil {
+		return d, err
+	}
+	return l.store.Check(ctx, Request{Policy: l.policy, Key: key, Refund: units, Peek: units == 0})
+}
+
 // Peek says what a check of cost 1 would be answered now, and takes nothing.
 func (l *Limiter) Peek(ctx context.Context, key string) (Decision, error) {
 	return l.ask(ctx, Request{Key: key, Cost: 1, Peek: true})

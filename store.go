@@ -14,6 +14,12 @@ type Request struct {
 	Key string
 	// Cost is the units asked for, 0 to [MaxCount].
 	Cost int64
+	// Refund is units to give back that were taken before, 0 to [MaxCount]. Where it is more than 0 the request is no check:
+	// Cost is 0 and Peek is false. Each limit of the policy then has so many units less used, the newest first and never
+	// less than none. It is refused by no limit, and a block that bars the key keeps no unit from going back: it stays, and
+	// the answer says so. The decision is that of a check of cost 0 after it, but that a key which still owes more than its
+	// limit holds is not refused. Nothing is written for a key of which nothing is used.
+	Refund int64
 	// Peek asks what the answer would be and takes nothing.
 	Peek bool
 	// Uncounted says that a refusal does not count towards the policy's penalty.

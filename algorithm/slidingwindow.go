@@ -93,6 +93,19 @@ func (s *state) takeLog(l *sluice.Limit, now, units int64) {
 	s.at = int64(s.log.add(int(s.at), admission{at: at, units: units}))
 }
 
+// giveBackLog takes units off the newest admissions. One of which only a part is left, or that stands for several, keeps
+// its instant, so that no unit of it ends early.
+func (s *state) giveBackLog(units int64) {
+	for units > 0 && s.used > 0 {
+		newest := s.log.newest()
+		taken := min(units, newest.units)
+		s.used, units = s.used-taken, units-taken
+		if newest.units -= taken; newest.units == 0 {
+			s.log.entries = s.log.entries[:len(s.log.entries)-1]
+		}
+	}
+}
+
 // retryLogAt returns when enough of the oldest admissions have ended.
 func (s *state) retryLogAt(l *sluice.Limit, cost int64) int64 {
 	needed := s.used + cost - l.Capacity()

@@ -45,7 +45,7 @@ func (s *Standing) Ask(req *sluice.Request, now sluice.Tick) (asked sluice.Reque
 		s.count(req.Policy.Penalty, int64(now), req.Refusals)
 		written = true
 	}
-	asked.Peek = req.Peek || s.block.Until > now
+	asked.Peek = req.Peek || s.block.Until > now // which bars no refund
 	if s.override != nil && int64(now) < s.until {
 		if s.override.ResetAt != req.Policy.ResetAt {
 			s.override = &sluice.Policy{Name: req.Policy.Name, Limits: s.override.Limits, ResetAt: req.Policy.ResetAt}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/sluice-project/sluice"
@@ -10,8 +11,8 @@ import (
 )
 
 // Check answers one query. Where the store fails, the policy's on_error answers in its place, with the source
-// [sluice.SourceErrorPolicy]; a peek gets the store's error instead, because somebody who looks must not be told a
-// state that nobody knows. The other errors are [*UnknownPolicyError] and [*sluice.InvalidError].
+// [sluice.SourceErrorPolicy]; a peek and a refund get the store's error instead, because somebody who looks must not be
+// told a state that nobody knows, nor somebody who gives back that he has. The other errors are [*UnknownPolicyError] and [*sluice.InvalidError].
 func (e *Engine) Check(ctx context.Context, q Query) (Answer, error) {
 	start := e.now()
 	for attempt := 1; ; attempt++ {
@@ -84,18 +85,20 @@ func (e *Engine) CheckInline(ctx context.Context, q Inline) (Answer, error) {
 	if err := p.Validate(); err != nil {
 		return Answer{}, err
 	}
-	if err := validate(q.Key, q.Cost); err != nil {
+	if err := validate(Query{Key: q.Key, Cost: q.Cost, Peek: q.Peek, Refund: q.Refund}); err != nil {
 		return Answer{}, err
 	}
 	start := e.now()
-	d, err := e.store.Check(ctx, sluice.Request{Policy: &p, Key: q.Key, Cost: q.Cost, Peek: q.Peek})
+	d, err := e.store.Check(ctx, sluice.Request{Policy: &p, Key: q.Key, Cost: q.Cost, Refund: q.Refund, Peek: q.Peek})
 	elapsed := e.since(start)
 	e.health.note(ctx, err)
 	if err != nil {
-		e.observe(ctx, Observation{Outcome: Failed, Peek: q.Peek, Elapsed: elapsed, Err: err})
+		e.observe(ctx, Observation{Outcome: Failed, Peek: q.Peek, Refund: q.Refund > 0, Elapsed: elapsed, Err: err})
 		return Answer{}, err
 	}
-	e.observe(ctx, Observation{Outcome: outcomeOf(d.Allowed, false), Source: d.Source, Peek: q.Peek, Elapsed: elapsed})
+	e.observe(ctx, Observation{
+		Outcome: outcomeOf(d.Allowed, false), Source: d.Source, Peek: q.Peek, Refund: q.Refund > 0, Elapsed: elapsed,
+	})
 	return Answer{Decision: d, Key: q.Key}, nil
 }
 
@@ -104,8 +107,10 @@ func (e *Engine) answer(ctx context.Context, p *policy.Policy, q Query, r sluice
 	if r.Err != nil || r.Decision.Source == sluice.SourceStore { // what was decided without it says nothing of it
 		e.health.note(ctx, r.Err)
 	}
-	if r.Err != nil && q.Peek {
-		e.observe(ctx, Observation{Policy: q.Policy, Outcome: Failed, Peek: true, Elapsed: elapsed, Err: r.Err})
+	if r.Err != nil && (q.Peek || q.Refund > 0) {
+		e.observe(ctx, Observation{
+			Policy: q.Policy, Outcome: Failed, Peek: q.Peek, Refund: q.Refund > 0, Elapsed: elapsed, Err: r.Err,
+		})
 		return Answer{}, r.Err
 	}
 	if r.Err != nil {
@@ -116,7 +121,8 @@ func (e *Engine) answer(ctx context.Context, p *policy.Policy, q Query, r sluice
 		a.Allowed, a.ShadowDenied = true, true
 	}
 	e.observe(ctx, Observation{
-		Policy: q.Policy, Outcome: outcomeOf(a.Allowed, a.ShadowDenied), Source: a.Source, Peek: q.Peek, Elapsed: elapsed, Err: r.Err,
+		Policy: q.Policy, Outcome: outcomeOf(a.Allowed, a.ShadowDenied), Source: a.Source, Peek: q.Peek, Refund: q.Refund > 0,
+		Elapsed: elapsed, Err: r.Err,
 	})
 	return a, nil
 }
@@ -127,19 +133,31 @@ func find(s *policy.Snapshot, q Query) (*policy.Policy, error) {
 	if !ok {
 		return nil, &UnknownPolicyError{Policy: q.Policy}
 	}
-	return p, validate(q.Key, q.Cost)
+	return p, validate(q)
 }
 
-func validate(key string, cost int64) error {
-	if err := sluice.ValidateKey(key); err != nil {
+// validate reports what is wrong with a query besides its policy.
+func validate(q Query) error {
+	if err := sluice.ValidateKey(q.Key); err != nil {
 		return err
 	}
-	return sluice.ValidateCost(cost)
+	if err := sluice.ValidateCost(q.Cost); err != nil || q.Refund == 0 {
+		return err
+	}
+	if err := sluice.ValidateRefund(q.Refund); err != nil {
+		return err
+	}
+	if q.Cost > 0 || q.Peek {
+		return &sluice.InvalidError{Field: "refund", Problem: fmt.Sprintf(
+			"it is %d in a query that also asks for a cost or a peek; give back and ask in two queries", q.Refund,
+		)}
+	}
+	return nil
 }
 
 // request is the question to the store. What the shadow refuses is no refusal, so it counts towards no penalty.
 func request(p *policy.Policy, q Query, before sluice.Tick) sluice.Request {
 	return sluice.Request{
-		Policy: p.For(q.Key), Key: q.Key, Cost: q.Cost, Peek: q.Peek, Uncounted: p.Shadow, Before: before,
+		Policy: p.For(q.Key), Key: q.Key, Cost: q.Cost, Refund: q.Refund, Peek: q.Peek, Uncounted: p.Shadow, Before: before,
 	}
 }

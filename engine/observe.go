@@ -8,7 +8,7 @@ import (
 	"github.com/sluice-project/sluice"
 )
 
-// Outcome says how a check or peek ended.
+// Outcome says how a check, peek or refund ended.
 type Outcome uint8
 
 const (
@@ -37,7 +37,7 @@ func (o Outcome) String() string {
 	return fmt.Sprintf("Outcome(%d)", uint8(o))
 }
 
-// Observation is what an observer is told of one check or peek. It names no key.
+// Observation is what an observer is told of one check, peek or refund. It names no key.
 type Observation struct {
 	// Policy is the name of the policy; empty for the caller's own limits.
 	Policy string
@@ -47,6 +47,8 @@ type Observation struct {
 	Source sluice.Source
 	// Peek says that nothing was asked to be taken.
 	Peek bool
+	// Refund says that units were given back, and nobody asked to be let through.
+	Refund bool
 	// Elapsed is what the store took; for one of several, what it took for them all.
 	Elapsed time.Duration
 	// Err is the store's error, also where the policy's on_error answered in its place.

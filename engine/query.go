@@ -6,7 +6,7 @@ import (
 	"github.com/sluice-project/sluice"
 )
 
-// Query is one check, or one peek, by a configured policy.
+// Query is one check, peek or refund by a configured policy.
 type Query struct {
 	// Policy is the name of the policy.
 	Policy string
@@ -16,19 +16,24 @@ type Query struct {
 	Cost int64
 	// Peek asks what the answer would be and takes nothing.
 	Peek bool
+	// Refund gives units back that were taken before, 0 to [sluice.MaxCount], see [sluice.Request]. Where it is more than
+	// 0, Cost is 0 and Peek false. No number that a client sends as a cost ends here: a door that lets clients give back
+	// has a word for it.
+	Refund int64
 }
 
-// Inline is one check, or one peek, by limits that the caller brings along. Their counters are kept apart from those of
+// Inline is one check, peek or refund by limits that the caller brings along. Their counters are kept apart from those of
 // all policies, by the namespace.
 type Inline struct {
 	// Namespace is spelled as a policy's name is.
 	Namespace string
 	// Limits are 1 to [sluice.MaxLimits] limits with different names. The caller does not change them afterwards.
 	Limits []sluice.Limit
-	// Key, Cost and Peek are those of [Query].
-	Key  string
-	Cost int64
-	Peek bool
+	// Key, Cost, Peek and Refund are those of [Query].
+	Key    string
+	Cost   int64
+	Peek   bool
+	Refund int64
 }
 
 // Answer is what a query is answered.

@@ -35,24 +35,25 @@ func NewRule(namespace string, limits []sluice.Limit, cfg RuleConfig) (*Rule, er
 	return &Rule{&p}, nil
 }
 
-// RuleQuery is one check, or one peek, by a [Rule].
+// RuleQuery is one check, peek or refund by a [Rule].
 type RuleQuery struct {
 	Rule *Rule
-	// Key, Cost and Peek are those of [Query].
-	Key  string
-	Cost int64
-	Peek bool
+	// Key, Cost, Peek and Refund are those of [Query].
+	Key    string
+	Cost   int64
+	Peek   bool
+	Refund int64
 }
 
 // CheckRules answers several queries by rules in one call of the store: each for itself, those of one key in their order.
-// Where the store fails, the rule answers in its place as a policy does for [Engine.Check], and a peek gets the store's
-// error. A query that is not legal gets its own error and stops no other. Results are in the order of the queries. What
+// Where the store fails, the rule answers in its place as a policy does for [Engine.Check], and a peek or a
+// refund gets the store's error. A query that is not legal gets its own error and stops no other. Results are in the order of the queries. What
 // observers are told of are checks by no policy.
 func (e *Engine) CheckRules(ctx context.Context, queries []RuleQuery) []Result {
 	results := make([]Result, len(queries))
 	reqs := make([]sluice.Request, 0, len(queries))
 	for i, q := range queries {
-		if results[i].Err = validate(q.Key, q.Cost); results[i].Err == nil {
+		if results[i].Err = validate(q.query()); results[i].Err == nil {
 			reqs = append(reqs, q.request())
 		}
 	}
@@ -79,7 +80,7 @@ func (e *Engine) CheckRules(ctx context.Context, queries []RuleQuery) []Result {
 
 // CheckRule answers one query as [Engine.CheckRules] does.
 func (e *Engine) CheckRule(ctx context.Context, q RuleQuery) (Answer, error) {
-	if err := validate(q.Key, q.Cost); err != nil {
+	if err := validate(q.query()); err != nil {
 		return Answer{}, err
 	}
 	start := e.now()
@@ -88,7 +89,11 @@ func (e *Engine) CheckRule(ctx context.Context, q RuleQuery) (Answer, error) {
 }
 
 func (q RuleQuery) request() sluice.Request {
-	return sluice.Request{Policy: &q.Rule.policy.Policy, Key: q.Key, Cost: q.Cost, Peek: q.Peek, Uncounted: q.Rule.policy.Shadow}
+	return sluice.Request{
+		Policy: &q.Rule.policy.Policy, Key: q.Key, Cost: q.Cost, Refund: q.Refund, Peek: q.Peek, Uncounted: q.Rule.policy.Shadow,
+	}
 }
 
-func (q RuleQuery) query() Query { return Query{Key: q.Key, Cost: q.Cost, Peek: q.Peek} }
+func (q RuleQuery) query() Query {
+	return Query{Key: q.Key, Cost: q.Cost, Peek: q.Peek, Refund: q.Refund}
+}

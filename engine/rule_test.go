@@ -59,6 +59,80 @@ func TestCheckRules(t *testing.T) {
 	}
 }
 
+func TestRefunds(t *testing.T) {
+	t.Parallel()
+	var seen []engine.Observation
+	e := newEngine(t, newStore(t), engine.Config{Observer: func(_ context.Context, o engine.Observation) { seen = append(seen, o) }},
+		configured("api", sluice.PerDay(5)))
+	rule := newRule(t, "door", engine.RuleConfig{}, sluice.PerDay(5))
+	inline := engine.Inline{Namespace: "own", Limits: []sluice.Limit{sluice.PerDay(5)}, Key: "k"}
+	for what, ask := range map[string]func(cost, refund int64) (engine.Answer, error){
+		"Check": func(cost, refund int64) (engine.Answer, error) {
+			return e.Check(t.Context(), engine.Query{Policy: "api", Key: "k", Cost: cost, Refund: refund})
+		},
+		"CheckAll": func(cost, refund int64) (engine.Answer, error) {
+			r := e.CheckAll(t.Context(), []engine.Query{{Policy: "api", Key: "all", Cost: cost, Refund: refund}})[0]
+			return r.Answer, r.Err
+		},
+		"CheckInline": func(cost, refund int64) (engine.Answer, error) {
+			q := inline
+			q.Cost, q.Refund = cost, refund
+			return e.CheckInline(t.Context(), q)
+		},
+		"CheckRule": func(cost, refund int64) (engine.Answer, error) {
+			return e.CheckRule(t.Context(), engine.RuleQuery{Rule: rule, Key: "k", Cost: cost, Refund: refund})
+		},
+		"CheckRules": func(cost, refund int64) (engine.Answer, error) {
+			r := e.CheckRules(t.Context(), []engine.RuleQuery{{Rule: rule, Key: "all", Cost: cost, Refund: refund}})[0]
+			return r.Answer, r.Err
+		},
+	} {
+		seen = nil
+		for _, step := range []struct{ cost, refund, left int64 }{{4, 0, 1}, {0, 3, 4}, {0, 100, 5}} {
+			a, err := ask(step.cost, step.refund)
+			if err != nil || !a.Allowed || a.Remaining != step.left || a.Cost != step.cost {
+				t.Errorf("%s: cost %d, refund %d = %+v, %v, want %d left", what, step.cost, step.refund, a, err, step.left)
+			}
+		}
+		for i, o := range seen {
+			if len(seen) != 3 || o.Refund != (i > 0) || o.Outcome != engine.Allowed {
+				t.Errorf("%s: the observer was told %+v, want a check and two refunds", what, seen)
+			}
+		}
+		for _, wrong := range []struct {
+			cost, refund int64
+			problem      string
+		}{
+			{0, -1, "refund: it is -1; it must be a whole number from 0 to 4294967295"},
+			{0, sluice.MaxCount + 1, "refund: it is 4294967296; it must be a whole number from 0 to 4294967295"},
+			{1, 2, "refund: it is 2 in a query that also asks for a cost or a peek; give back and ask in two queries"},
+			{-1, 0, "cost: it is -1; it must be a whole number from 0 to 4294967295"},
+		} {
+			if _, err := ask(wrong.cost, wrong.refund); err == nil || err.Error() != wrong.problem {
+				t.Errorf("%s: cost %d, refund %d: error %v, want %s", what, wrong.cost, wrong.refund, err, wrong.problem)
+			}
+		}
+	}
+	if _, err := e.Check(t.Context(), engine.Query{Policy: "api", Key: "k", Peek: true, Refund: 1}); err == nil {
+		t.Error("a peek that gives back is no error")
+	}
+}
+
+// TestRefundsOfAFailingStore: nobody is told that units went back where nobody knows.
+func TestRefundsOfAFailingStore(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("redis: gone")
+	var seen []engine.Observation
+	e := engine.New(brokenStore{broken}, engine.Config{Observer: func(_ context.Context, o engine.Observation) { seen = append(seen, o) }})
+	rule := newRule(t, "n", engine.RuleConfig{}, sluice.PerDay(1))
+	if a, err := e.CheckRule(t.Context(), engine.RuleQuery{Rule: rule, Key: "k", Refund: 1}); !errors.Is(err, broken) {
+		t.Errorf("a refund = %+v, %v, want the store's error", a, err)
+	}
+	if len(seen) != 1 || seen[0].Outcome != engine.Failed || !seen[0].Refund || !errors.Is(seen[0].Err, broken) {
+		t.Errorf("the observer was told %+v, want a refund that failed", seen)
+	}
+}
+
 func TestStoreFailureIsAnsweredByTheRule(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("redis: gone")

@@ -8,15 +8,15 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Promise 1: in every span a key gets at most what its limits say. What is looked at here is what was admitted, and
-// nothing that a store says of itself.
+// Promise 1: in every span a key gets at most what its limits say, less what is given back in it. What is looked at here is
+// what was admitted and given back, and nothing that a store says of itself.
 
-// admissions are what a key was granted, oldest first.
+// admissions are what a key was granted and gave back, oldest first.
 type admissions []admission
 
 type admission struct {
 	at    sluice.Tick
-	units int64
+	units int64 // less than 0 where they were given back
 }
 
 // within reports whether a limit may have granted all of them. It looks at every span that begins and ends with one.
@@ -51,66 +51,59 @@ func (all admissions) withinBucket(l sluice.Limit) error {
 	return nil
 }
 
-// withinWindow: count in every span of one period.
+// withinWindow: count in every span of one period or less.
 func (all admissions) withinWindow(l sluice.Limit) error {
 	for i, first := range all {
-		if err := all[i:].sumBefore(l, first.at, first.at+ticks(l.Period())); err != nil {
-			return err
+		units := int64(0)
+		for _, a := range all[i:] {
+			if a.at >= first.at+ticks(l.Period()) {
+				break
+			}
+			if units += a.units; units > l.Count() {
+				return fmt.Errorf("%s admitted %d units from %d to %d", l, units, first.at, a.at)
+			}
 		}
 	}
 	return nil
 }
 
-// withinFixed: count in each window, which begins with the first admission after the one before, or with the clock's.
+// withinFixed: count in each window, which begins with the first admission after the one before, or with the clock's. One
+// of which all is given back was none.
 func (all admissions) withinFixed(l sluice.Limit) error {
 	period := ticks(l.Period())
-	end := sluice.Tick(0)
-	for i, a := range all {
-		if a.at < end || a.units == 0 {
-			continue
-		}
-		start := a.at
-		if l.Aligned() {
-			start -= start % period
-		}
-		end = start + period
-		if c, ok := l.Calendar(); ok {
-			start, end = c.Window(start)
-		}
-		if err := all[i:].sumBefore(l, start, end); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// sumBefore: count from the first admission until an instant.
-func (all admissions) sumBefore(l sluice.Limit, start, end sluice.Tick) error {
-	units := int64(0)
+	units, end := int64(0), sluice.Tick(0)
 	for _, a := range all {
-		if a.at < end {
-			units += a.units
+		if a.at >= end || units == 0 {
+			units, end = 0, a.at+period
+			if l.Aligned() {
+				end -= a.at % period
+			}
+			if c, ok := l.Calendar(); ok {
+				_, end = c.Window(a.at)
+			}
 		}
-	}
-	if units > l.Count() {
-		return fmt.Errorf("%s admitted %d units from %d until before %d", l, units, start, end)
+		if units = max(0, units+a.units); units > l.Count() {
+			return fmt.Errorf("%s admitted %d units at %d and before in a window that ends at %d", l, units, a.at, end)
+		}
 	}
 	return nil
 }
 
-// withinCounter: count by the weighted estimate, at every admission.
+// withinCounter: count by the weighted estimate, at every admission. What is given back is first of the window that counts.
 func (all admissions) withinCounter(l sluice.Limit) error {
 	period := ticks(l.Period())
-	for i, a := range all {
-		start := a.at - a.at%period
-		var previous, current int64
-		for _, b := range all[:i+1] {
-			switch {
-			case b.at >= start:
-				current += b.units
-			case b.at >= start-period:
-				previous += b.units
-			}
+	var start sluice.Tick
+	var previous, current int64
+	for _, a := range all {
+		switch begins := a.at - a.at%period; {
+		case begins == start:
+		case begins == start+period:
+			start, previous, current = begins, current, 0
+		default:
+			start, previous, current = begins, 0, 0
+		}
+		if current += a.units; current < 0 {
+			previous, current = max(0, previous+current), 0
 		}
 		weighted := new(big.Int).Mul(big.NewInt(previous), big.NewInt(int64(start+period-a.at)))
 		weighted.Add(weighted, big.NewInt(int64(period-1)))
@@ -143,7 +136,7 @@ func drawGreedy(t *rapid.T) sequence {
 	for range 20 + d.roll(30) {
 		c := pick(d, cost{kind: costUnits, n: 1}, cost{kind: costRemaining}, cost{kind: costHalf}, cost{kind: costUnits, n: 3})
 		m := move{kind: pick(d, moveStay, moveRetry, movePart, moveRetry, moveEdge, movePeriod), n: d.roll(64), off: d.roll(3) - 1}
-		s.steps = append(s.steps, step{move: m, kind: stepAsk, asks: []ask{{cost: c}}})
+		s.steps = append(s.steps, step{move: m, kind: stepAsk, asks: []ask{{cost: c, refund: d.roll(6) == 5}}})
 	}
 	return s
 }

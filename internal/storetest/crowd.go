@@ -17,7 +17,8 @@ type wave struct {
 	units  int64 // the cost of each
 	beat   int   // parts of a period between two; 0 for none, -1 for one tick
 	then   stepKind
-	back   int // parts of a period that the clock then steps back; 0 for none
+	refund int64 // units given back where then is to ask; 0 for none
+	back   int   // parts of a period that the clock then steps back; 0 for none
 }
 
 func (s *suite) testCrowdedWindow(t rapid.TB) {
@@ -55,6 +56,7 @@ func drawWave(t *rapid.T) wave {
 		units:  pick[int64](d, 1, 1, 2, 3),
 		beat:   pick(d, 1000, 200, 128, 65, 64, 63, 50, 20, 0, -1),
 		then:   pick(d, stepRest, stepAsk, stepRetry, stepRetry, stepSpend, stepNothing),
+		refund: pick[int64](d, 0, 1, 2, 5, 40, 70, 200),
 		back:   pick(d, 0, 0, 3, 10, 64, 1000),
 	}
 }
@@ -80,7 +82,11 @@ func (p *player) wave(w wave) {
 	p.checkAll(reqs)
 	p.moveTo(reqs[len(reqs)-1].At, false)
 	p.compareLife(0)
-	p.step(step{kind: w.then, asks: []ask{{cost: cost{kind: costUnits, n: w.units}}}, look: true})
+	a := ask{cost: cost{kind: costUnits, n: w.units}}
+	if w.then == stepAsk && w.refund > 0 {
+		a = ask{cost: cost{kind: costUnits, n: w.refund}, refund: true}
+	}
+	p.step(step{kind: w.then, asks: []ask{a}, look: true})
 	if w.back > 0 && !p.steady {
 		p.moveTo(max(p.now-period/sluice.Tick(w.back), 1), false)
 	}

@@ -10,6 +10,7 @@ import (
 
 // showRetryAfter: the same check is refused one tick before RetryAfter and allowed at it.
 func (p *player) showRetryAfter(a ask) {
+	a.refund = false
 	req := p.request(a)
 	req.Peek = false
 	if !p.certain(req) {

@@ -11,7 +11,7 @@ import (
 )
 
 // Units that are lent. What a store does with them is held against what the same store does without: a twin of the key
-// is told of a loan when it is over, as a check of what was spent, at the instant when the server said so; or of all of
+// is asked the same, and is told of a loan when it is over, as a check of what was spent, at the instant when the server said so; or of all of
 // it, at the loan's end. Until then the key has so many units less than the twin, and when nothing is out they are equal
 // in all that they say.
 
@@ -74,7 +74,9 @@ func (s *suite) testLending(t rapid.TB, lender lease.Lender) {
 func (sc *lendingScene) step(d dice) {
 	sc.moveTo(min(sc.instant(d), lastInstant))
 	b := &sc.servers[d.roll(len(sc.servers))]
-	switch d.roll(10) {
+	switch d.roll(11) {
+	case 10:
+		sc.refund(pick[int64](d, 1, 1, 3, 70, sluice.MaxCount))
 	case 0, 1:
 		sc.check(pick[int64](d, 1, 1, 2, 5, 0, 70))
 	case 2, 3, 4:
@@ -153,6 +155,16 @@ func (sc *lendingScene) check(cost int64) {
 	if !d.Allowed {
 		sc.exactRetry(cost, d)
 	}
+}
+
+// refund gives units back, of which the store knows nothing but that they are given back: what is out stays out.
+func (sc *lendingScene) refund(units int64) {
+	for _, key := range []string{lentKey, twinKey} {
+		if d := sc.checkAt(sluice.Request{Policy: sc.policy, Key: key, Refund: units, At: sc.now}); !d.Allowed || d.RetryAfter != 0 {
+			sc.fatalf("a refund is refused: %s", d)
+		}
+	}
+	sc.granted = append(sc.granted, admission{sc.now, -units})
 }
 
 // exactRetry is promise 3: refused one tick before, allowed at it.

@@ -97,7 +97,7 @@ func (p *player) step(st step) {
 	}
 }
 
-// ask plays one check or peek of the sequence.
+// ask plays one check, peek or refund of the sequence.
 func (p *player) ask(a ask) {
 	req := p.request(a)
 	if !p.certain(req) {
@@ -161,8 +161,8 @@ func (p *player) judge(req sluice.Request, wall time.Time, r sluice.Result) {
 	}
 	key := p.keyNumber(req.Key)
 	p.saw(key, req, r.Decision)
-	if r.Decision.Allowed && !req.Peek {
-		p.admitted[key] = append(p.admitted[key], admission{req.At, req.Cost})
+	if r.Decision.Allowed && !req.Peek || req.Refund > 0 {
+		p.admitted[key] = append(p.admitted[key], admission{req.At, req.Cost - req.Refund})
 	}
 	life, ok := p.model.Life(model.IDOf(req))
 	note(p.lives, model.IDOf(req), life, ok, wall)

@@ -90,9 +90,28 @@ func (sc *scene) ending(a amend) (lasts time.Duration, until sluice.Tick) {
 // request returns what an ask means now.
 func (sc *scene) request(a ask) sluice.Request {
 	key := a.key % len(sc.keys)
-	return sluice.Request{
+	req := sluice.Request{
 		Policy: sc.policy(), Key: sc.keys[key], Cost: sc.cost(a.cost, key), Peek: a.peek, Uncounted: a.uncounted, Refusals: a.refusals, At: sc.now,
 	}
+	if a.refund {
+		req.Refund, req.Cost, req.Peek = sc.refund(a.cost, key), 0, false
+	}
+	return req
+}
+
+// refund returns what the words of a cost mean where it is given back.
+func (sc *scene) refund(c cost, key int) int64 {
+	used := sc.capacity()
+	if s := sc.last[key]; s.at != 0 {
+		used -= min(used, s.decision.Remaining)
+	}
+	switch c.kind {
+	case costRemaining:
+		return used
+	case costMore:
+		return min(used+1, sluice.MaxCount)
+	}
+	return sc.cost(c, key)
 }
 
 // saw takes note of the answer to a request.

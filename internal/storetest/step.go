@@ -38,7 +38,7 @@ type stepKind int
 
 const (
 	stepRest     stepKind = iota // nothing: what rapid makes of a step that does not matter
-	stepAsk                      // one check or peek
+	stepAsk                      // one check, peek or refund
 	stepBatch                    // several in one call
 	stepRetry                    // show that RetryAfter is exact
 	stepSpend                    // show that Remaining is exact
@@ -74,12 +74,13 @@ const (
 	untilNever                  // for good; of a block, the instant 1
 )
 
-// ask is one check or peek.
+// ask is one check, peek or refund.
 type ask struct {
 	key       int
 	cost      cost
 	peek      bool
 	uncounted bool
+	refund    bool // the cost is given back
 	refusals  int64
 }
 
@@ -93,7 +94,7 @@ type costKind int
 
 const (
 	costUnits     costKind = iota // n units
-	costRemaining                 // what the last decision left
+	costRemaining                 // what the last decision left; of a refund, what it did not
 	costMore                      // one more
 	costHalf                      // half of the policy's least capacity
 	costCapacity                  // the policy's least capacity
@@ -166,7 +167,10 @@ func drawStep(d dice) step {
 		asks = 2 + d.roll(6)
 	}
 	for range asks {
-		s.asks = append(s.asks, ask{key: pick(d, 0, 0, 0, 1, 2), cost: drawCost(d), peek: d.roll(8) == 7, uncounted: d.roll(8) == 7, refusals: drawRefusals(d)})
+		s.asks = append(s.asks, ask{
+			key: pick(d, 0, 0, 0, 1, 2), cost: drawCost(d), peek: d.roll(8) == 7, uncounted: d.roll(8) == 7, refund: d.roll(8) == 7,
+			refusals: drawRefusals(d),
+		})
 	}
 	s.version = d.roll(3)
 	if s.kind == stepBar || s.kind == stepExcept {
@@ -259,8 +263,8 @@ func (st step) GoString() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "{%s %d %+d, %s", moveNames[st.move.kind], st.move.n, st.move.off, stepNames[st.kind])
 	for _, a := range st.asks {
-		fmt.Fprintf(&b, " [key %d, %s %d, peek %t, uncounted %t, refusals %d]",
-			a.key, costNames[a.cost.kind], a.cost.n, a.peek, a.uncounted, a.refusals)
+		fmt.Fprintf(&b, " [key %d, %s %d, peek %t, uncounted %t, refund %t, refusals %d]",
+			a.key, costNames[a.cost.kind], a.cost.n, a.peek, a.uncounted, a.refund, a.refusals)
 	}
 	if st.kind == stepBar || st.kind == stepExcept {
 		fmt.Fprintf(&b, " [%s %s %s]", untilNames[st.amend.until], st.amend.lasts, describe(st.amend.limits))

@@ -65,6 +65,9 @@ func question(req sluice.Request) string {
 	if req.Uncounted {
 		verb = "uncounted " + verb
 	}
+	if req.Refund > 0 {
+		verb = fmt.Sprintf("refund of %d and", req.Refund)
+	}
 	if req.Refusals > 0 {
 		verb = fmt.Sprintf("after %d refusals elsewhere, %s", req.Refusals, verb)
 	}

@@ -107,7 +107,7 @@ func (t *Telemetry) Observe(_ context.Context, o engine.Observation) {
 	case o.Err != nil:
 		t.errors.WithLabelValues(chargedNo).Inc()
 	}
-	if o.Peek {
+	if o.Peek || o.Refund {
 		return
 	}
 	policy := o.Policy

@@ -6,7 +6,7 @@
 // [sluice.SourceDenyCache]: until its RetryAfter has passed, and for one second at most. Both are counted on this
 // process's monotonic clock from when the question was sent, which is before the store decided: a key is never refused
 // for longer than the store would, but for what others do to it meanwhile, and never admitted from memory. A refusal is
-// forgotten at once where the key is reset or amended through this store, and where the policy's limits change; what
+// forgotten at once where the key is reset, amended or refunded through this store, and where the policy's limits change; what
 // another process does to a key is seen when the second is over.
 //
 // After half a second one of those who ask goes to the store all the same, while the others are answered as before. So a
@@ -28,6 +28,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math/bits"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -95,6 +96,9 @@ func (s *Store) Stats() Stats {
 
 // Check implements [sluice.Store].
 func (s *Store) Check(ctx context.Context, req sluice.Request) (sluice.Decision, error) {
+	if req.Refund > 0 {
+		defer s.drop(req.Policy.Name, req.Key, false)
+	}
 	if !s.running.Load() || !concerned(&req) {
 		return s.store.Check(ctx, req)
 	}
@@ -112,9 +116,12 @@ func (s *Store) Check(ctx context.Context, req sluice.Request) (sluice.Decision,
 
 // CheckAll implements [sluice.Store]. What is not answered from memory goes to the store together.
 func (s *Store) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Result {
-	some := false
+	some, refunds := false, false
 	for i := range reqs {
-		some = some || concerned(&reqs[i])
+		some, refunds = some || concerned(&reqs[i]), refunds || reqs[i].Refund > 0
+	}
+	if refunds {
+		defer s.dropRefunded(reqs)
 	}
 	if !some || !s.running.Load() {
 		return s.store.CheckAll(ctx, reqs)
@@ -129,7 +136,7 @@ func (s *Store) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Re
 		var q question
 		if concerned(&req) {
 			q = s.question(&req)
-			if ctx.Err() == nil {
+			if ctx.Err() == nil && !(refunds && refunded(reqs[:i], &req)) {
 				if d, ok := s.remembers(&q, &req); ok {
 					results[i].Decision = d
 					continue
@@ -149,6 +156,23 @@ func (s *Store) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Re
 		}
 	}
 	return results
+}
+
+// refunded reports whether units of a request's key are given back by one of those before it in a call: what is remembered
+// may not hold by then.
+func refunded(before []sluice.Request, req *sluice.Request) bool {
+	return slices.ContainsFunc(before, func(b sluice.Request) bool {
+		return b.Refund > 0 && b.Key == req.Key && b.Policy.Name == req.Policy.Name
+	})
+}
+
+// dropRefunded forgets the refusals of all keys of which units were given back.
+func (s *Store) dropRefunded(reqs []sluice.Request) {
+	for i := range reqs {
+		if reqs[i].Refund > 0 {
+			s.drop(reqs[i].Policy.Name, reqs[i].Key, false)
+		}
+	}
 }
 
 // Reset implements [sluice.Store]. The refusals that are not reported yet stay, as a penalty does.

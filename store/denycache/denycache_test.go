@@ -353,6 +353,7 @@ func TestDropped(t *testing.T) {
 		allowed bool
 	}{
 		"reset":   {func(ctx context.Context, d *desk) error { return d.cache.Reset(ctx, d.policy, d.key) }, true},
+		"refund":  {func(_ context.Context, d *desk) error { d.ask(sluice.Request{Refund: 1}); return nil }, true},
 		"block":   {amend(sluice.Amendment{Bar: &sluice.Bar{For: time.Hour, Reason: "by hand"}}), false},
 		"unblock": {amend(sluice.Amendment{Unbar: true}), false},
 		"override": {
@@ -418,6 +419,34 @@ func TestDroppedUnderway(t *testing.T) {
 		all.Wait()
 		if got := d.check(1); !got.Allowed {
 			t.Errorf("after the reset: %s by %s, want it allowed", got, got.Source)
+		}
+	})
+}
+
+// TestRefundsInBatches: what is given back is seen by those behind it in the same call, and by all who come later, whatever
+// was asked before it.
+func TestRefundsInBatches(t *testing.T) {
+	t.Parallel()
+	bubble(t, denycache.Config{}, hour, func(t *testing.T, d *desk) {
+		d.check(5)
+		d.wantSource("the first refusal", d.check(1), sluice.SourceStore)
+		one, refund := sluice.Request{Policy: d.policy, Key: d.key, Cost: 1}, sluice.Request{Policy: d.policy, Key: d.key, Refund: 2}
+		elsewhere := refund
+		elsewhere.Key = "another"
+		var got []string
+		for _, r := range d.cache.CheckAll(t.Context(), []sluice.Request{one, elsewhere, one, refund, one, one, one}) {
+			got = append(got, fmt.Sprintf("%t %d %s %v", r.Decision.Allowed, r.Decision.Remaining, r.Decision.Source, r.Err))
+		}
+		want := []string{
+			"false 0 deny-cache <nil>", "true 5 store <nil>", "false 0 deny-cache <nil>", "true 2 store <nil>", "true 1 store <nil>",
+			"true 0 store <nil>", "false 0 store <nil>",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("CheckAll, -want +got:\n%s", diff)
+		}
+		d.cache.CheckAll(t.Context(), []sluice.Request{one, refund}) // refused, and given back after that
+		if got := d.check(2); !got.Allowed {
+			t.Errorf("after a refund of 2: %s by %s, want it allowed", got, got.Source)
 		}
 	})
 }

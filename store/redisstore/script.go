@@ -206,6 +206,7 @@ const (
 	peek      = 1
 	uncounted = 2
 	reporting = 4 // no check: refusals elsewhere that count before the next one
+	giving    = 8 // no check: units given back before the next one, which is a look at what there is then
 )
 
 // ask adds to the plan what is asked of a group, under the policy of that number. Where it is the same as of the group
@@ -223,9 +224,14 @@ func (c *call) ask(last, policy int, g *group) int {
 			b = append(b, reporting)
 			runs++
 		}
+		if e.req.Refund > 0 {
+			b = binary.BigEndian.AppendUint32(append(b, 0, 0), uint32(e.req.Refund))
+			b = append(b, giving)
+			runs++
+		}
 		f, times := e.next, 1
 		for f != nil && f.req.Cost == e.req.Cost && f.req.Peek == e.req.Peek && f.req.Uncounted == e.req.Uncounted &&
-			f.req.Refusals == 0 {
+			f.req.Refusals == 0 && f.req.Refund == 0 {
 			f, times = f.next, times+1
 		}
 		how := byte(0)
@@ -379,6 +385,9 @@ func decision(req sluice.Request, reply string) sluice.Decision {
 	d := sluice.NewDecision(req)
 	for o := reply; len(o) > 0; o = o[outcomeBytes:] {
 		retryAfter := ticks(o[:7])
+		if req.Refund > 0 {
+			retryAfter = 0 // a debt that is left refuses nobody who gives back
+		}
 		d.Add(sluice.Outcome{
 			Allowed:    retryAfter == 0,
 			RetryAfter: retryAfter,

@@ -57,6 +57,16 @@ func (b bucket) charged(now, cost int64) holding {
 	return b
 }
 
+func (b bucket) refunded(now, units int64) holding {
+	h := b.advanced(now)
+	if h == nil {
+		return nil
+	}
+	b = h.(bucket)
+	b.taken -= units
+	return b.advanced(now) // nothing where as much has come back meanwhile
+}
+
 // atOtherSpeed returns the bucket under a limit of the same period and another count: the whole units that are missing
 // stay missing, and the parts of the next unit that have come back stay so, as far as whole ticks can say it.
 func (b bucket) atOtherSpeed(l sluice.Limit, now int64) holding {

@@ -62,3 +62,16 @@ func (c counter) charged(now, cost int64) holding {
 	c.current += cost
 	return c
 }
+
+// refunded takes units off what the current window counts, and what is more than that off the one before.
+func (c counter) refunded(now, units int64) holding {
+	h := c.advanced(now)
+	if h == nil {
+		return nil
+	}
+	c = h.(counter)
+	if c.current -= units; c.current < 0 {
+		c.current, c.previous = 0, max(0, c.previous+c.current)
+	}
+	return c.advanced(now)
+}

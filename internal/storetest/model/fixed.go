@@ -56,3 +56,11 @@ func (f fixed) charged(now, cost int64) holding {
 	f.taken += cost
 	return f
 }
+
+func (f fixed) refunded(now, units int64) holding {
+	h := f.advanced(now)
+	if f.taken -= units; h == nil || f.taken <= 0 {
+		return nil
+	}
+	return f
+}

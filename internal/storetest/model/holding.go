@@ -36,6 +36,9 @@ type holding interface {
 	advanced(now int64) holding
 	// charged returns the holding as a write at now leaves it that takes cost units, at least 1.
 	charged(now, cost int64) holding
+	// refunded returns the holding as a write at now leaves it that gives so many units back, at least 1; nil where nothing
+	// is used then.
+	refunded(now, units int64) holding
 }
 
 // place returns a holding of which so many units are used as of now.

@@ -73,7 +73,7 @@ func (m *Model) Judge(req sluice.Request, got sluice.Decision) error {
 // Certain reports whether the model can follow a store in what the request does, where the clock has been as far as
 // furthest. It cannot where a sliding window holds more than 64 admissions, or nearly so many, and its numbers have
 // changed or the clock has stepped back to where a store that keeps units late may find something else than one that
-// does not: no promise says what happens then.
+// does not, or units are given back while one is late: no promise says what happens then.
 func (m *Model) Certain(req sluice.Request, furthest sluice.Tick) bool {
 	r := m.records[IDOf(req)]
 	if r == nil {
@@ -85,7 +85,8 @@ func (m *Model) Certain(req sluice.Request, furthest sluice.Tick) bool {
 		return false // a store that keeps no unit late may have forgotten it
 	}
 	for _, l := range req.Policy.Limits {
-		if w, ok := r.holdings[l.Name()].(window); ok && w.uncertain(l, int64(req.At)) {
+		w, ok := r.holdings[l.Name()].(window)
+		if ok && (w.uncertain(l, int64(req.At)) || req.Refund > 0 && w.halfway(int64(req.At))) {
 			return false
 		}
 	}
@@ -113,7 +114,7 @@ func (m *Model) write(q *question, allowed bool) {
 }
 
 func (m *Model) writeCounters(q *question, allowed bool) {
-	if !q.charges(allowed) && !q.rewritten {
+	if !q.charges(allowed) && !q.refunds() && !q.rewritten {
 		return
 	}
 	r := &record{holdings: make(map[string]holding), life: Life{Written: q.req.At}}

@@ -60,6 +60,11 @@ func (q *question) charges(allowed bool) bool {
 	return allowed && !q.barred() && !q.req.Peek && q.req.Cost > 0
 }
 
+// refunds reports whether the request gives something back: there must be something that is used. A block does not matter.
+func (q *question) refunds() bool {
+	return q.req.Refund > 0 && slices.ContainsFunc(q.found, func(h holding) bool { return used(h, q.now(), strict).Sign() > 0 })
+}
+
 // counts reports whether the request counts towards the penalty once the limits have answered it.
 func (q *question) counts(allowed bool) bool {
 	return !allowed && !q.barred() && !q.req.Peek && !q.req.Uncounted && q.req.Cost > 0 && q.req.Policy.Penalty != nil
@@ -84,6 +89,15 @@ func (q *question) block(allowed bool) (b *sluice.Block, left time.Duration) {
 
 // after returns the holdings once the request has been answered.
 func (q *question) after(allowed bool) []holding {
+	if q.refunds() {
+		after := make([]holding, len(q.found))
+		for i, h := range q.found {
+			if h != nil {
+				after[i] = h.refunded(q.now(), q.req.Refund)
+			}
+		}
+		return after
+	}
 	if !q.charges(allowed) {
 		return q.found
 	}
@@ -102,7 +116,7 @@ func (q *question) after(allowed bool) []holding {
 func (q *question) decision(v view) sluice.Decision {
 	allowed := true
 	for i, l := range q.limits {
-		ok, _ := verdict(q.found[i], l, q.now(), q.req.Cost, v)
+		ok, _ := q.verdict(i, l, v)
 		allowed = allowed && ok
 	}
 	req := q.req
@@ -123,11 +137,19 @@ func (q *question) outcomes(allowed bool, v view) []sluice.Outcome {
 	all := make([]sluice.Outcome, len(q.found))
 	after := q.after(allowed)
 	for i, l := range q.limits {
-		all[i].Allowed, all[i].RetryAfter = verdict(q.found[i], l, q.now(), q.req.Cost, v)
+		all[i].Allowed, all[i].RetryAfter = q.verdict(i, l, v)
 		all[i].Remaining = remaining(after[i], l, q.now(), v)
 		all[i].ResetAfter = resetAfter(after[i], q.now(), v)
 	}
 	return all
+}
+
+// verdict returns what limit number i says to the request: nobody who gives back is refused.
+func (q *question) verdict(i int, l sluice.Limit, v view) (allowed bool, retryAfter time.Duration) {
+	if q.req.Refund > 0 {
+		return true, 0
+	}
+	return verdict(q.found[i], l, q.now(), q.req.Cost, v)
 }
 
 // choice reports whether the two views may differ.

@@ -86,6 +86,40 @@ func (w window) charged(now, cost int64) holding {
 	return w
 }
 
+// refunded drops units from the end of the log. Those that a store still holds late are the oldest, so the newest of what
+// it holds are the newest here.
+func (w window) refunded(now, units int64) holding {
+	h := w.advanced(now)
+	if h == nil {
+		return nil
+	}
+	log := slices.Clone(h.(window).log)
+	for units > 0 && len(log) > 0 {
+		newest := &log[len(log)-1]
+		if newest.units > units {
+			newest.units -= units
+			break
+		}
+		units -= newest.units
+		log = log[:len(log)-1]
+	}
+	if len(log) == 0 {
+		return nil
+	}
+	return window{l: w.l, log: log}
+}
+
+// halfway reports whether it is a store's choice at now whether some unit is back or not: then nobody knows how much there
+// is to give back to, nor whether anything is written.
+func (w window) halfway(now int64) bool {
+	return slices.ContainsFunc(w.log, func(a admission) bool {
+		if len(w.log) > nearlyCrowded {
+			a.slack = period(w.l) / exactAdmissions
+		}
+		return !w.alive(a, now, strict) && w.alive(a, now, late)
+	})
+}
+
 // nearlyCrowded is how many admissions a sliding window may hold so that the next few calls leave it exact.
 const nearlyCrowded = 48
 

@@ -81,6 +81,11 @@ local function try(policy, value, record, plan, from, to)
       barred = standing.ends and standing.ends > now
       standing.free = before
     end
+    if how == 8 then -- units given back
+      for n = 1, #limits do
+        changed = give(limits[n], now, cost) or changed
+      end
+    end
     while times > 0 do
       local reply, charged, allowed
       reply, charged, longest, allowed = ask(limits, now, cost, barred or how % 2 == 1)

@@ -168,6 +168,32 @@ local function used_at(l, now)
   return l.used
 end
 
+-- give takes units off that were charged, of a state that was advanced to now: the newest first, and no more than there
+-- are. It returns whether there were any.
+local function give(l, now, units)
+  if l.used == 0 and l.prev == 0 then
+    return false
+  end
+  while l.kind == SLIDING_WINDOW and units > 0 and l.used > 0 do
+    local at, newest = struct.unpack('>I7I5', l.log, #l.log - ADMISSION + 1)
+    local taken = math.min(units, newest)
+    l.used, units, l.log = l.used - taken, units - taken, string.sub(l.log, 1, -ADMISSION - 1)
+    if newest > taken then
+      l.log = l.log .. struct.pack('>I7I5', at, newest - taken) -- what is left of it keeps its instant
+    else
+      l.alive = l.alive - 1
+    end
+  end
+  local newest = math.min(units, l.used)
+  l.used, l.prev = l.used - newest, math.max(0, l.prev - (units - newest)) -- only a sliding counter has something before
+  if used_at(l, now) <= 0 then
+    forget(l)
+  elseif l.kind == SLIDING_WINDOW then
+    l.newest = struct.unpack('>I7', l.log, #l.log - ADMISSION + 1)
+  end
+  return true
+end
+
 -- read_state reads the state behind the head of a limit, and returns where the next head begins.
 local function read_state(l, value, pos)
   if l.kind == SLIDING_WINDOW then

@@ -6,8 +6,8 @@
 -- ARGV[2]        what is asked of the keys, in their order: >I2I2BI2, how many keys in a row are asked the same, the number
 --                of their policy, 1 where the call has a key before that shares state or standing with them, and how many
 --                runs follow: >I2I4B, so many equal checks, their cost, and 1 for a peek, which takes nothing, plus 2
---                where a refusal does not count towards the penalty; or no check, how many refusals elsewhere count before
---                the next one, and 4
+--                where a refusal does not count towards the penalty; or no check: 0, and how many refusals elsewhere count
+--                before the next one, and 4, or how many units are given back before it, and 8
 -- ARGV[2+n]      policy number n: >I7I4, the instant from which on it decides nothing any more, and the refusals that
 --                begin a penalty; unless these are 0, >I5I5I5, within how many ms, and how many ms the first and the
 --                longest block last; then for each limit its head, >Bc0BI5I4 (length and name, kind, period in ms, count),
@@ -448,7 +448,7 @@ elseif not simple then
     local taken = 0
     for run = from, to, 7 do
       local times, cost, how = unpacked('>I2I4B', plan, run)
-      if how == 4 then
+      if how >= 4 then
         return nil
       end
       local units = times * cost
