@@ -81,7 +81,7 @@ if #ARGV == 3 and standings == 0 then
     while pos <= #plan do
       local same, _, _, runs, from = unpacked('>I2I2BI2', plan, pos)
       local times, cost, how = unpacked('>I2I4B', plan, from)
-      local asked, peek, passed = times * cost, how % 2 == 1, runs > 1 or how == 4
+      local asked, peek, passed = times * cost, how % 2 == 1, runs > 1 or how >= 4
       pos = from + 7 * runs
 
       for k = i + 1, i + same do
