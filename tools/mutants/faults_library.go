@@ -107,8 +107,8 @@ var libraryFaults = []fault{
 	{
 		name: "a peek that fails is told a made-up state",
 		file: "engine/check.go", by: engine,
-		old: "if r.Err != nil && q.Peek {",
-		new: "if r.Err != nil && q.Peek && q.Cost < 0 {",
+		old: "if r.Err != nil && (q.Peek || q.Refund > 0) {",
+		new: "if r.Err != nil && q.Refund > 0 {",
 	},
 	{
 		name: "shadow refuses",
