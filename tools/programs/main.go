@@ -54,7 +54,8 @@ func bring(ctx context.Context, into, only string) error {
 			continue
 		}
 		if err := p.bring(ctx, into); err != nil {
-			return fmt.Errorf("%s %s: %w", p.name, p.version, err)
+			return fmt.Errorf("%s %s: %w; it takes Debian on x86-64 with apt-get, python3 with pip, npm and go, and the network",
+				p.name, p.version, err)
 		}
 	}
 	return nil

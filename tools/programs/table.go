@@ -121,7 +121,7 @@ func script(dir, name, command string) error {
 	return os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755)
 }
 
-// goInstall builds Envoy's rate limit service from its Go module.
+// goInstall builds Envoy's rate limit service, a command of one version.
 func goInstall(command string) func(context.Context, string) error {
 	return func(ctx context.Context, dir string) error {
 		install := exec.CommandContext(ctx, "go", "install", command)
