@@ -160,7 +160,7 @@ func (sc *lendingScene) check(cost int64) {
 // refund gives units back, of which the store knows nothing but that they are given back: what is out stays out.
 func (sc *lendingScene) refund(units int64) {
 	for _, key := range []string{lentKey, twinKey} {
-		if d := sc.checkAt(sluice.Request{Policy: sc.policy, Key: key, Refund: units, At: sc.now}); !d.Allowed || d.RetryAfter != 0 {
+		if d := sc.checkAt(sluice.Request{Policy: sc.policy, Key: key, Refund: uint32(units), At: sc.now}); !d.Allowed || d.RetryAfter != 0 {
 			sc.fatalf("a refund is refused: %s", d)
 		}
 	}
