@@ -58,10 +58,10 @@ func (r *Record) decide(req *sluice.Request, now int64, looks []look, d *sluice.
 		replaced = replaced || ahead
 		fits = fits && req.Cost <= l.Capacity()-used
 	}
-	if req.Refund > 0 {
+	charge := fits && !req.Peek && req.Cost > 0
+	if !charge && req.Refund > 0 {
 		return r.refund(req, now, looks, replaced, d)
 	}
-	charge := fits && !req.Peek && req.Cost > 0
 	*d = sluice.NewDecision(*req)
 	for i := range looks {
 		l, s := &limits[i], &looks[i]

@@ -89,7 +89,7 @@ func (e *Engine) CheckInline(ctx context.Context, q Inline) (Answer, error) {
 		return Answer{}, err
 	}
 	start := e.now()
-	d, err := e.store.Check(ctx, sluice.Request{Policy: &p, Key: q.Key, Cost: q.Cost, Refund: q.Refund, Peek: q.Peek})
+	d, err := e.store.Check(ctx, sluice.Request{Policy: &p, Key: q.Key, Cost: q.Cost, Refund: uint32(q.Refund), Peek: q.Peek})
 	elapsed := e.since(start)
 	e.health.note(ctx, err)
 	if err != nil {
@@ -158,6 +158,6 @@ func validate(q Query) error {
 // request is the question to the store. What the shadow refuses is no refusal, so it counts towards no penalty.
 func request(p *policy.Policy, q Query, before sluice.Tick) sluice.Request {
 	return sluice.Request{
-		Policy: p.For(q.Key), Key: q.Key, Cost: q.Cost, Refund: q.Refund, Peek: q.Peek, Uncounted: p.Shadow, Before: before,
+		Policy: p.For(q.Key), Key: q.Key, Cost: q.Cost, Refund: uint32(q.Refund), Peek: q.Peek, Uncounted: p.Shadow, Before: before,
 	}
 }

@@ -90,7 +90,7 @@ func (e *Engine) CheckRule(ctx context.Context, q RuleQuery) (Answer, error) {
 
 func (q RuleQuery) request() sluice.Request {
 	return sluice.Request{
-		Policy: &q.Rule.policy.Policy, Key: q.Key, Cost: q.Cost, Refund: q.Refund, Peek: q.Peek, Uncounted: q.Rule.policy.Shadow,
+		Policy: &q.Rule.policy.Policy, Key: q.Key, Cost: q.Cost, Refund: uint32(q.Refund), Peek: q.Peek, Uncounted: q.Rule.policy.Shadow,
 	}
 }
 

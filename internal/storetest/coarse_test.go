@@ -63,7 +63,7 @@ func (c *coarse) decide(req sluice.Request) sluice.Decision {
 	if n := len(c.log); n > 0 && c.log[n-1].at > req.At+period {
 		c.log = []admission{{req.At, limit.Count()}}
 	}
-	c.giveBack(req.Refund, req.At-period)
+	c.giveBack(int64(req.Refund), req.At-period)
 	o := sluice.Outcome{Allowed: true}
 	if room := limit.Count() - c.used(req.At-period); req.Cost > room {
 		o.Allowed, o.RetryAfter = false, sluice.Never

@@ -244,11 +244,11 @@ var flaws = []flaw{
 		forget: func(*flawed, model.ID) {},
 	},
 	refundFlaw("gives nothing back", []string{inSequences, "refund", "refund of several", "refund of the barred"},
-		func(*flawed, sluice.Request) int64 { return 0 }),
+		func(*flawed, sluice.Request) uint32 { return 0 }),
 	refundFlaw("gives back one unit too many", []string{inSequences, "refund", "refund of several"},
-		func(_ *flawed, req sluice.Request) int64 { return min(req.Refund+1, sluice.MaxCount) }),
+		func(_ *flawed, req sluice.Request) uint32 { return max(req.Refund, req.Refund+1) }),
 	refundFlaw("gives nothing back to one who is barred", []string{inSequences, "refund of the barred"},
-		func(f *flawed, req sluice.Request) int64 {
+		func(f *flawed, req sluice.Request) uint32 {
 			if f.model.Look(idOf(req), req.At).Block != nil {
 				return 0
 			}
@@ -559,7 +559,7 @@ func countsFlaw(name string, as func(req sluice.Request) sluice.Request) flaw {
 }
 
 // refundFlaw returns a flaw by which another number of units goes back.
-func refundFlaw(name string, foundBy []string, other func(f *flawed, req sluice.Request) int64) flaw {
+func refundFlaw(name string, foundBy []string, other func(f *flawed, req sluice.Request) uint32) flaw {
 	return flaw{
 		name: name, foundBy: foundBy,
 		decide: func(f *flawed, req sluice.Request) sluice.Decision {

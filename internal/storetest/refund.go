@@ -88,7 +88,7 @@ func (s *suite) testRefund(t rapid.TB) {
 		for i, turn := range turns {
 			req := sluice.Request{Cost: turn.cost}
 			if turn.cost < 0 {
-				req = sluice.Request{Refund: -turn.cost}
+				req = sluice.Request{Refund: uint32(-turn.cost)}
 			}
 			wall := time.Now()
 			got := d.after(turn.after).ask(req)
@@ -125,7 +125,7 @@ func (s *suite) testRefundOfNothing(t rapid.TB) {
 	defer cancel()
 	for _, l := range lifeLimits() {
 		d := s.newDesk(ctx, t, sluice.Policy{Limits: []sluice.Limit{l}})
-		for _, units := range []int64{1, sluice.MaxCount} {
+		for _, units := range []uint32{1, sluice.MaxCount} {
 			if got := d.ask(sluice.Request{Refund: units}); !got.Allowed || got.Remaining != l.Capacity() || got.ResetAfter != 0 {
 				t.Errorf("%s: a refund of %d to a key never seen: %s", l, units, got)
 			}
@@ -176,7 +176,7 @@ func (s *suite) testRefundOfSeveral(t rapid.TB) {
 
 	var reqs []sluice.Request
 	for _, cost := range []int64{1, 1, -1, -1, 1, 1, -5, 0} {
-		req := sluice.Request{Policy: d.policy, Key: d.key, Cost: max(0, cost), Refund: max(0, -cost), At: d.now}
+		req := sluice.Request{Policy: d.policy, Key: d.key, Cost: max(0, cost), Refund: uint32(max(0, -cost)), At: d.now}
 		reqs = append(reqs, req)
 	}
 	for i, r := range d.harness.Store().CheckAll(ctx, reqs) {

@@ -113,7 +113,7 @@ func TestRefundOfWhatWasSpent(t *testing.T) {
 		},
 		"with others": func(t *testing.T, l *sluice.Limiter, s *lease.Store, units int64) error {
 			p := l.Policy()
-			return s.CheckAll(t.Context(), []sluice.Request{{Policy: &p, Key: "other"}, {Policy: &p, Key: "k", Refund: units}})[1].Err
+			return s.CheckAll(t.Context(), []sluice.Request{{Policy: &p, Key: "other"}, {Policy: &p, Key: "k", Refund: uint32(units)}})[1].Err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

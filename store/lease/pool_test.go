@@ -52,7 +52,7 @@ func (p *pool) Check(_ context.Context, req sluice.Request) (sluice.Decision, er
 		for _, units := range p.out {
 			out += units
 		}
-		p.left = min(p.left+req.Refund, p.all-out)
+		p.left = min(p.left+int64(req.Refund), p.all-out)
 	}
 	d := sluice.NewDecision(req)
 	o := sluice.Outcome{Allowed: req.Cost <= p.left, Remaining: p.left}

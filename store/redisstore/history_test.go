@@ -25,7 +25,7 @@ type asked struct {
 }
 
 func askedBy(req sluice.Request) asked {
-	return asked{key: req.Key, cost: req.Cost, refund: req.Refund, peek: req.Peek}
+	return asked{key: req.Key, cost: req.Cost, refund: int64(req.Refund), peek: req.Peek}
 }
 
 // answered is what a caller was told.
@@ -93,7 +93,7 @@ func TestDecisionsMadeTogetherAreLinearizable(t *testing.T) {
 								Policy: policies[rand.IntN(2)], Key: fmt.Sprint(rand.IntN(keys)), Cost: 1 + int64(rand.IntN(3)), Peek: rand.IntN(8) == 0,
 							}
 							if rand.IntN(8) == 0 {
-								reqs[i].Refund, reqs[i].Cost, reqs[i].Peek = reqs[i].Cost, 0, false
+								reqs[i].Refund, reqs[i].Cost, reqs[i].Peek = uint32(reqs[i].Cost), 0, false
 							}
 						}
 						called := time.Since(begun).Nanoseconds()

@@ -111,6 +111,18 @@ var libraryFaults = []fault{
 		new: "if r.Err != nil && q.Refund > 0 {",
 	},
 	{
+		name: "a refund that fails is told a made-up state",
+		file: "engine/check.go", by: engine,
+		old: "if r.Err != nil && (q.Peek || q.Refund > 0) {",
+		new: "if r.Err != nil && q.Peek {",
+	},
+	{
+		name: "a cost below zero gives back",
+		file: "engine/check.go", by: engine,
+		old: "if err := sluice.ValidateCost(q.Cost); err != nil || q.Refund == 0 {",
+		new: "if err := sluice.ValidateCost(max(0, q.Cost)); err != nil || q.Refund == 0 {",
+	},
+	{
 		name: "shadow refuses",
 		file: "engine/check.go", by: engine,
 		old: "a.Allowed, a.ShadowDenied = true, true",

@@ -238,7 +238,7 @@ func play(t *testing.T, limits []string, rows []row) {
 		}
 		policy := &sluice.Policy{Name: "p", Limits: []sluice.Limit{limit.WithName("l")}}
 		d := m.Decide(sluice.Request{
-			Policy: policy, Key: "k", Cost: max(0, r.cost), Refund: max(0, -r.cost), Peek: r.peek, At: sluice.Tick(r.at),
+			Policy: policy, Key: "k", Cost: max(0, r.cost), Refund: uint32(max(0, -r.cost)), Peek: r.peek, At: sluice.Tick(r.at),
 		})
 		retry := time.Duration(r.retry) * time.Microsecond
 		if r.retry == never {
