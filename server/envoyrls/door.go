@@ -23,8 +23,15 @@ import (
 	"github.com/sluice-project/sluice/server/envoyrls/config"
 )
 
-// Namespace is the namespace of all counters of the door, see [engine.NewRule].
-const Namespace = "envoy"
+// namespace returns the namespace of the counters of a rule, see [engine.NewRule]: one for each period, as in
+// "envoy.minute" and "envoy.5minute". What is stored of a key is by the limits that asked last; so limits of several
+// periods, which one descriptor may have from its rule and from requests, must not ask for one key.
+func namespace(r *config.Rule) string {
+	if r.Every > 1 {
+		return fmt.Sprintf("envoy.%d%s", r.Every, r.Unit)
+	}
+	return "envoy." + r.Unit.String()
+}
 
 // Options are the settings of the door that may change while it is open. The zero Options work.
 type Options struct {
@@ -186,7 +193,7 @@ func newRule(from *config.Rule, options Options, c *counters) (*rule, error) {
 	if from.Limit == (sluice.Limit{}) {
 		return r, nil
 	}
-	r.limit, err = engine.NewRule(Namespace, []sluice.Limit{from.Limit}, engine.RuleConfig{
+	r.limit, err = engine.NewRule(namespace(from), []sluice.Limit{from.Limit}, engine.RuleConfig{
 		OnError: options.OnError, Shadow: from.Shadow, DenyCache: options.DenyCache,
 	})
 	if err != nil {

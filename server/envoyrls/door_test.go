@@ -1,16 +1,13 @@
 package envoyrls_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	common "github.com/envoyproxy/go-control-plane/envoy/extensions/common/ratelimit/v3"
 	pb "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -130,26 +127,3 @@ func (a *asker) send(want string, req *pb.RateLimitRequest) {
 		a.t.Errorf("%v is answered\n%s, want\n%s", req, got, want)
 	}
 }
-
-const twoAMinute = `
-domain: d
-descriptors:
-- key: k
-  rate_limit: {unit: minute, requests_per_unit: 2}
-`
-
-func TestOneLimit(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		a := newDoor(t, envoyrls.Options{}, twoAMinute)
-		a.ask("OK: OK 2/MINUTE 1 left 1m0s", "k=a")
-		a.ask("OK: OK 2/MINUTE 0 left 1m0s", "k=a")
-		a.ask("OVER_LIMIT: OVER_LIMIT 2/MINUTE 0 left 1m0s", "k=a")
-		a.ask("OK: OK 2/MINUTE 1 left 1m0s", "k=b")
-	})
-}
-
-var (
-	_ context.Context
-	_ = codes.OK
-)
