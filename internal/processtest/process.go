@@ -83,6 +83,11 @@ func (p *Process) Stop(t testing.TB) {
 func (p *Process) Freeze(t testing.TB) {
 	t.Helper()
 	p.signal(t, syscall.SIGSTOP)
+	for late := time.Now().Add(Patience); !isFrozen(p.Cmd.Process.Pid); time.Sleep(time.Millisecond) { // it may be answering
+		if time.Now().After(late) {
+			t.Fatalf("%s goes on %s after it was stopped", p.Cmd, Patience)
+		}
+	}
 }
 
 // Thaw lets a frozen process go on.

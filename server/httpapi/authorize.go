@@ -87,25 +87,22 @@ func (w wishes) refuse(to http.ResponseWriter, p *Problem) error {
 }
 
 // readWishes reads what the query asks for. Where the proxy has appended the path of the request that it asks about, it may
-// have appended its query, too: all but a legal deny_status, by which a client spoils its own refusal at worst, is the
-// client's and means nothing.
+// have appended its query, too: then all of it is the client's, and means nothing.
 func readWishes(u *url.URL, rest string) (wishes, error) {
 	var w wishes
-	if u.RawQuery == "" {
+	if u.RawQuery == "" || rest != "" {
 		return w, nil
 	}
 	query, malformed := url.ParseQuery(u.RawQuery)
 	if given := query["deny_status"]; len(given) > 0 {
 		status, err := strconv.Atoi(given[0])
-		switch legal := err == nil && status >= 400 && status <= 499 && len(given) == 1; {
-		case legal:
-			w.denyStatus = status
-		case rest == "":
+		if err != nil || status < 400 || status > 499 || len(given) > 1 {
 			return w, newFault(invalidValue, "deny_status", "it is %.64q; it must be one status from 400 to 499, such as 403", strings.Join(given, ","))
 		}
+		w.denyStatus = status
 	}
 	given := query["accel"]
-	if len(given) == 0 || rest != "" {
+	if len(given) == 0 {
 		return w, nil
 	}
 	// Whoever chooses this chooses where nginx goes, so there must be no doubt that it is nginx's own configuration: with

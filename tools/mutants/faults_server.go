@@ -33,6 +33,42 @@ var serverFaults = []fault{
 		new: `value != ""`,
 	},
 	{
+		name: "a client's query behind its path is taken for the proxy's",
+		file: "server/httpapi/authorize.go", by: api,
+		old: `u.RawQuery == "" || rest != ""`,
+		new: `u.RawQuery == ""`,
+	},
+	{
+		name: "nginx is sent where a client has appended that it wants to go",
+		file: "server/httpapi/authorize.go", by: api,
+		old: `malformed != nil || strings.Count(u.RawQuery, "&")+1 != known || len(given) > 1`,
+		new: `malformed != nil && known < 0`,
+	},
+	{
+		name: "nginx is sent to a path",
+		file: "server/httpapi/authorize.go", by: api,
+		old: "case !isNamedLocation(given[0]):",
+		new: `case given[0] == "":`,
+	},
+	{
+		name: "a refusal by another status does not say that it is one",
+		file: "server/httpapi/authorize.go", by: api,
+		old: `to.Header().Set("X-RL-Status", strconv.Itoa(p.Status))`,
+		new: `to.Header().Del("X-RL-Status")`,
+	},
+	{
+		name: "a host in capitals is another host",
+		file: "server/httpapi/original.go", by: api,
+		old: `strings.ToLower(strings.TrimSuffix(host, "."))`,
+		new: `strings.TrimSuffix(host, ".")`,
+	},
+	{
+		name: "the host that a client claims before the proxy's is taken",
+		file: "server/httpapi/original.go", by: api,
+		old: "host[strings.LastIndexByte(host, ',')+1:]",
+		new: `strings.Split(host, ",")[0]`,
+	},
+	{
 		name: "times are rounded down to milliseconds",
 		file: "server/httpapi/answer.go", by: api,
 		old: "(d + time.Millisecond - 1) / time.Millisecond",

@@ -32,7 +32,8 @@ func Debian(ctx context.Context, dir, suite, pkg string) error {
 // as "PYTHONHOME=$dir/tree/usr", are for its environment.
 func Wrap(dir, name, argv0, program string, assignments ...string) error {
 	tree := filepath.Join(dir, "tree")
-	loader, err := one(tree, "usr/lib*/ld-linux*.so.*", "lib*/ld-linux*.so.*", "usr/lib/*/ld-linux*.so.*", "lib/*/ld-linux*.so.*")
+	// Beside libc, because the name under which programs know it can be an absolute link to that of the system.
+	loader, err := one(tree, "usr/lib/*-linux-gnu*/ld-linux*.so.*", "lib/*-linux-gnu*/ld-linux*.so.*")
 	if err != nil {
 		return err
 	}

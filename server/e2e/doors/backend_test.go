@@ -4,12 +4,12 @@ package doors
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/sluice-project/sluice/internal/processtest"
 )
@@ -74,15 +74,22 @@ type reply struct {
 	body   string
 }
 
-// client follows no redirection, and keeps its connections.
-var client = &http.Client{
-	Timeout:       processtest.Patience,
-	Transport:     &http.Transport{MaxIdleConnsPerHost: 10, IdleConnTimeout: time.Minute},
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+// caller asks from one address, follows no redirection and keeps its connections.
+type caller struct{ client *http.Client }
+
+// from returns a caller whose connections come from an address of this machine: from 127.0.0.1, as those of the proxies,
+// or from another in 127.0.0.0/8, so that it can be told from them.
+func from(address string) caller {
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
+	return caller{&http.Client{
+		Timeout:       processtest.Patience,
+		Transport:     &http.Transport{DialContext: dialer.DialContext, DisableCompression: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
 }
 
 // ask sends a request and returns the whole answer. Headers are "Name: value"; "Host" is that of the request.
-func ask(t testing.TB, method, url, body string, headers ...string) reply {
+func (c caller) ask(t testing.TB, method, url, body string, headers ...string) reply {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
@@ -96,7 +103,7 @@ func ask(t testing.TB, method, url, body string, headers ...string) reply {
 		}
 		req.Header.Add(name, value)
 	}
-	res, err := client.Do(req)
+	res, err := c.client.Do(req)
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, url, err)
 	}

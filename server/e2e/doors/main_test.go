@@ -11,7 +11,7 @@
 //     [processtest.Start]. A program that cannot choose its own port listens at a [processtest.FreeAddr] and is waited for
 //     with WaitListening. All of them end with the test, and show what they wrote where it fails.
 //  3. Take its configuration from examples/ with [example], or give it one of its own.
-//  4. Ask with [ask], and compare with what the backend has seen.
+//  4. Ask [from] an address, and compare with what the backend has seen.
 //
 // The tests run side by side: none may count on being alone.
 package doors
