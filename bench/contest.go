@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 )
 
 // group is the contests whose rows are one table.
@@ -34,6 +35,8 @@ type contest struct {
 	limiters []limiter
 	// refused says that all checks shall be refused, in place of allowed.
 	refused bool
+	// drive asks in place of goroutines, by a program of others.
+	drive func(ctx context.Context, e *entrant, duration time.Duration) (figures, error)
 }
 
 // row is what one limiter did in one contest.
@@ -183,11 +186,15 @@ func (c contest) measure(ctx context.Context, entrants map[string]*entrant, s se
 			if e.keys > 0 {
 				load.keys = e.asked
 			}
+			run := func(d time.Duration) (figures, error) { return measure(ctx, e.ask, load, d, e.scope) }
+			if c.drive != nil {
+				run = func(d time.Duration) (figures, error) { return c.drive(ctx, e, d) }
+			}
 			// What it remembers has grown cold while others had their turn: that is not what is measured.
-			if _, err := measure(ctx, e.ask, load, s.duration/10, e.scope); err != nil {
+			if _, err := run(s.duration / 10); err != nil {
 				return nil, fmt.Errorf("%s: %w", e.name, err)
 			}
-			f, err := measure(ctx, e.ask, load, s.duration, e.scope)
+			f, err := run(s.duration)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", e.name, err)
 			}

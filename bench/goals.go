@@ -54,6 +54,8 @@ func goals() []goal {
 		{"memory/hot/", bucket, "decisions/s, by the best rival", by(rateMetric, rivals), 1.5, false, timesText},
 		{"memory/", bucket, "allocations", just(allocsMetric), 0, true, allocsText},
 		{"weight", bucket, "MEMORY USAGE of a key", just(firstMetric), 120, true, func(n float64) string { return bytesText(n) + " B" }},
+		{"envoy/hot/128", "sluice serve", "requests/s, by the best rival", by(rateMetric, rivals), 3, false, timesText},
+		{"envoy/hot/128", "sluice serve", "server CPU, by the best rival", by(cpuMetric, rivals), 1. / 3, true, timesText},
 		{"growth/", "", "decisions/s, least step from a row to the next", leastStep, 0.5, false, timesText},
 	}
 }

@@ -38,7 +38,7 @@ func httpGroup() group {
 // serve is sluice serve with one policy.
 func (p *programs) serve(batch int) limiter {
 	return limiter{name: "sluice serve" + perCall(batch), ours: true, batch: batch, open: func(s *scope, a allowance) (ask, error) {
-		addr, err := s.serve(service{
+		addrs, err := s.serve(service{
 			ports: 1,
 			command: func(dir string, addrs []string) (*exec.Cmd, error) {
 				file := filepath.Join(dir, "sluice.yaml")
@@ -51,36 +51,50 @@ func (p *programs) serve(batch int) limiter {
 		if err != nil {
 			return nil, err
 		}
-		return askSluice("http://"+addr, batch), nil
+		return askSluice("http://"+addrs[0], batch), nil
 	}}
 }
 
 // rival is envoyproxy/ratelimit with one limit, configured as its README says. Its limits are fixed windows.
 func (p *programs) rival(batch int, env []string) limiter {
+	return limiter{name: rivalName(batch, env), batch: batch, open: func(s *scope, a allowance) (ask, error) {
+		config := fmt.Sprintf("domain: api\ndescriptors:\n  - key: user\n    rate_limit: {unit: day, requests_per_unit: %d}\n", a.burst)
+		addrs, err := p.startRival(s, config, append(env, countsForPrometheus))
+		if err != nil {
+			return nil, err
+		}
+		return askRatelimit("http://"+addrs[0], batch), nil
+	}}
+}
+
+// countsForPrometheus has the rival count what it does, as ours does.
+const countsForPrometheus = "USE_PROMETHEUS=true"
+
+// rivalName is what envoyproxy/ratelimit is called.
+func rivalName(batch int, env []string) string {
 	name := "envoy ratelimit" + perCall(batch)
 	if env != nil {
 		name += ", pool 64"
 	}
-	return limiter{name: name, batch: batch, open: func(s *scope, a allowance) (ask, error) {
-		addr, err := s.serve(service{
-			ports: 3,
-			command: func(dir string, addrs []string) (*exec.Cmd, error) {
-				cmd := exec.Command(p.ratelimit)
-				cmd.Env = append(os.Environ(), "HOST=127.0.0.1", "PORT="+portOf(addrs[0]), "GRPC_HOST=127.0.0.1", "GRPC_PORT="+portOf(addrs[1]),
-					"DEBUG_HOST=127.0.0.1", "DEBUG_PORT="+portOf(addrs[2]), "USE_STATSD=false", "LOG_LEVEL=error",
-					"REDIS_SOCKET_TYPE=tcp", "REDIS_URL="+s.server.addr, "RUNTIME_ROOT="+dir, "RUNTIME_SUBDIRECTORY=ratelimit", "RUNTIME_WATCH_ROOT=false")
-				cmd.Env = append(cmd.Env, env...)
-				folder := filepath.Join(dir, "ratelimit", "config")
-				config := fmt.Sprintf("domain: api\ndescriptors:\n  - key: user\n    rate_limit: {unit: day, requests_per_unit: %d}\n", a.burst)
-				return cmd, errors.Join(os.MkdirAll(folder, 0o755), os.WriteFile(filepath.Join(folder, "api.yaml"), []byte(config), 0o644))
-			},
-			answers: healthy("/healthcheck"),
-		})
-		if err != nil {
-			return nil, err
-		}
-		return askRatelimit("http://"+addr, batch), nil
-	}}
+	return name
+}
+
+// startRival starts envoyproxy/ratelimit with one file and returns its addresses: HTTP, gRPC and one for looking into it. env
+// says whether it counts what it does: told nothing of that, it would write a line for each request.
+func (p *programs) startRival(s *scope, config string, env []string) ([]string, error) {
+	return s.serve(service{
+		ports: 4,
+		command: func(dir string, addrs []string) (*exec.Cmd, error) {
+			cmd := exec.Command(p.ratelimit)
+			cmd.Env = append(os.Environ(), "HOST=127.0.0.1", "PORT="+portOf(addrs[0]), "GRPC_HOST=127.0.0.1", "GRPC_PORT="+portOf(addrs[1]),
+				"DEBUG_HOST=127.0.0.1", "DEBUG_PORT="+portOf(addrs[2]), "USE_STATSD=false", "PROMETHEUS_ADDR="+addrs[3], "LOG_LEVEL=error",
+				"REDIS_SOCKET_TYPE=tcp", "REDIS_URL="+s.server.addr, "RUNTIME_ROOT="+dir, "RUNTIME_SUBDIRECTORY=ratelimit", "RUNTIME_WATCH_ROOT=false")
+			cmd.Env = append(cmd.Env, env...)
+			folder := filepath.Join(dir, "ratelimit", "config")
+			return cmd, errors.Join(os.MkdirAll(folder, 0o755), os.WriteFile(filepath.Join(folder, "api.yaml"), []byte(config), 0o644))
+		},
+		answers: healthy("/healthcheck"),
+	})
 }
 
 func perCall(batch int) string {
@@ -90,15 +104,15 @@ func perCall(batch int) string {
 	return fmt.Sprintf(", %d a call", batch)
 }
 
-// serve starts a server that ends with the scope, and returns the first of its addresses.
-func (s *scope) serve(how service) (string, error) {
+// serve starts a server that ends with the scope, and returns its addresses.
+func (s *scope) serve(how service) ([]string, error) {
 	p, addrs, err := launch(context.Background(), how)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	s.atEnd(p.stop)
 	s.cpu = p.cpu
-	return addrs[0], nil
+	return addrs, nil
 }
 
 // healthy returns a function that asks whether a server is up.

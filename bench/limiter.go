@@ -38,8 +38,11 @@ func (l limiter) decisions() int { return max(1, l.batch) }
 type scope struct {
 	clients
 	// cpu returns how much processor time the server that decides has used; nil where the limiter is in this process.
-	cpu  func() (time.Duration, error)
-	ends []func()
+	cpu func() (time.Duration, error)
+	// grpc is where the server answers by Envoy's protocol, and remaining asks there for one unit and says what is left.
+	grpc      string
+	remaining func(ctx context.Context, key string) (allowed bool, left int64, err error)
+	ends      []func()
 }
 
 // atEnd notes what is to be done when the limiter is not asked any more.

@@ -19,7 +19,7 @@ const (
 // programs are the servers that are compared, built. They are kept in the user's cache: building the rival for the first
 // time takes a minute or two, and loads its source through Go's module proxy.
 type programs struct {
-	sluice, ratelimit string // paths
+	sluice, ratelimit, h2loadPath string
 }
 
 // build builds what is not there yet, and ours always.
@@ -36,9 +36,9 @@ func (p *programs) build(ctx context.Context, progress io.Writer) error {
 	p.sluice, p.ratelimit = filepath.Join(cache, "sluice"), filepath.Join(rival, "service_cmd")
 
 	fmt.Fprintln(progress, "building sluice serve")
-	root, err := goCommand(ctx, "", nil, "list", "-m", "-f", "{{.Dir}}", "github.com/sluice-project/sluice")
+	root, err := sluiceRoot(ctx)
 	if err != nil {
-		return fmt.Errorf("find the source of sluice: %w", err)
+		return err
 	}
 	if _, err := goCommand(ctx, filepath.Join(root, "server"), nil, "build", "-o", p.sluice, "./cmd/sluice"); err != nil {
 		return fmt.Errorf("build sluice: %w", err)
@@ -51,6 +51,15 @@ func (p *programs) build(ctx context.Context, progress io.Writer) error {
 		return fmt.Errorf("build %s: %w", ratelimitName, err)
 	}
 	return nil
+}
+
+// sluiceRoot returns the directory of the source of sluice.
+func sluiceRoot(ctx context.Context) (string, error) {
+	root, err := goCommand(ctx, "", nil, "list", "-m", "-f", "{{.Dir}}", "github.com/sluice-project/sluice")
+	if err != nil {
+		return "", fmt.Errorf("find the source of sluice: %w", err)
+	}
+	return root, nil
 }
 
 // goCommand runs the go command outside of any workspace and returns what it says.

@@ -99,9 +99,6 @@ type rule struct {
 	near     int64 // beyond how many a hit is near the limit
 	period   time.Duration
 	aligned  bool // windows start at whole periods
-	// windows is what its windows are, as the end of the key of a counter: a store keeps one state of a key, so that a rule
-	// and a limit that a request brings along would wipe out each other's if they were not of one kind.
-	windows string
 }
 
 // New returns the door to an engine. Before the first [Door.Apply] it answers that there is no configuration.
@@ -173,10 +170,6 @@ func newRule(from *config.Rule, options Options, c *counters) (*rule, error) {
 	r := &rule{Rule: from, counters: c, period: from.Limit.Period(), aligned: from.Limit.Aligned()}
 	if r.period == 0 { // of one that bars everybody
 		r.period, r.aligned = time.Duration(from.Every)*from.Unit.Period(), true
-	}
-	r.windows = fmt.Sprintf("|%d %s", from.Every, from.Unit)
-	if !r.aligned {
-		r.windows += " " + from.Limit.Algorithm().String()
 	}
 	r.near = int64(float32(from.Requests) * float32(options.NearLimitRatio))
 	if !from.Unlimited {

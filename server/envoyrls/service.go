@@ -108,7 +108,7 @@ func (d *Door) read(s *state, req *pb.RateLimitRequest, from *common.RateLimitDe
 	}
 	if q.rule != nil && q.rule.limit != nil {
 		var room [256]byte
-		q.key = config.Key(append(match.AppendKey(room[:0], s.config, req.GetDomain(), entries), q.rule.windows...))
+		q.key = config.Key(match.AppendKey(room[:0], s.config, req.GetDomain(), entries))
 	}
 	return q, nil
 }

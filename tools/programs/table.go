@@ -27,6 +27,7 @@ var table = []program{
 	{"nginx", "bookworm", fromDebian("bookworm", "nginx", "usr/sbin/nginx")},
 	{"haproxy", "bookworm", fromDebian("bookworm", "haproxy", "usr/sbin/haproxy")},
 	{"caddy", "bookworm", fromDebian("bookworm", "caddy", "usr/bin/caddy")},
+	{"h2load", "bookworm", fromDebian("bookworm", "nghttp2-client", "usr/bin/h2load")}, // for make bench
 	{"redis-cli", "trixie", fromDebian("trixie", "redis-tools", "usr/bin/redis-cli")},
 	{"redis-benchmark", "trixie", fromDebian("trixie", "redis-tools", "usr/bin/redis-benchmark")},
 	{"redis-py-debian", "bookworm", pythonFromDebian},
