@@ -76,13 +76,17 @@ var rooms = []room{
 		modules: []string{"github.com/go-json-experiment/json"}, outside: []string{"net", "net/http"},
 	},
 	{
+		dir: "server/respapi", rooms: []string{".", "control", "engine"}, outside: []string{"net"},
+	},
+	{
 		dir: "server/telemetry", rooms: []string{".", "engine"}, modules: []string{"github.com/prometheus/client_golang"},
 		outside: []string{"net/http"},
 	},
 	{
 		dir: "server",
 		rooms: []string{
-			".", "control", "engine", "policy", "policy/filesource", "server/httpapi", "server/telemetry", "store/denycache", "store/lease",
+			".", "control", "engine", "policy", "policy/filesource", "server/httpapi", "server/respapi", "server/telemetry",
+			"store/denycache", "store/lease",
 			"store/ledger", "store/memstore", "store/redisstore",
 		},
 		modules: []string{"github.com/redis/rueidis"},

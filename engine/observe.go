@@ -37,8 +37,10 @@ func (o Outcome) String() string {
 	return fmt.Sprintf("Outcome(%d)", uint8(o))
 }
 
-// Observation is what an observer is told of one check, peek or refund. It names no key.
+// Observation is what an observer is told of one check, peek or refund, or of several that ended alike. It names no key.
 type Observation struct {
+	// Count is how many there were, at least 1.
+	Count int
 	// Policy is the name of the policy; empty for the caller's own limits.
 	Policy string
 	// Outcome says how it ended.
@@ -67,6 +69,7 @@ func outcomeOf(allowed, shadowDenied bool) Outcome {
 
 func (e *Engine) observe(ctx context.Context, o Observation) {
 	if e.observer != nil {
+		o.Count = max(1, o.Count)
 		e.observer(ctx, o)
 	}
 }

@@ -71,6 +71,8 @@ func fixed[T comparable](at func(*filesource.File) *T) field {
 var fields = map[string]field{
 	"listen.http":          fixed(func(f *filesource.File) *string { return &f.Listen.HTTP }),
 	"listen.admin":         fixed(func(f *filesource.File) *string { return &f.Listen.Admin }),
+	"listen.resp":          fixed(func(f *filesource.File) *string { return &f.Listen.RESP }),
+	"listen.resp_password": fixed(func(f *filesource.File) *string { return &f.Listen.RESPPassword }),
 	"store":                fixed(func(f *filesource.File) *string { return &f.Store }),
 	"store_timeout":        fixed(func(f *filesource.File) *time.Duration { return &f.StoreTimeout }),
 	"store_max_keys":       fixed(func(f *filesource.File) *int { return &f.StoreMaxKeys }),

@@ -65,6 +65,7 @@ type Server struct {
 	telemetry *telemetry.Telemetry
 	store     backend
 	doors     []door
+	resp      respListener
 
 	connections atomic.Int64 // that are open
 }
@@ -100,21 +101,36 @@ func New(config Config) (*Server, error) {
 	if config.File == "" {
 		s.logger.Info("there is no configuration file; serving the policies of example.yaml", "policies", len(settings.Policies))
 	}
-	s.doors, err = open(addresses)
-	return s, err
+	if s.doors, err = open(addresses); err != nil {
+		return nil, err
+	}
+	if err := s.openRESP(settings); err != nil {
+		for _, d := range s.doors {
+			_ = d.net.Close() // nobody has connected yet
+		}
+		return nil, err
+	}
+	return s, nil
 }
 
 // Validate reports what would keep a server from starting with a configuration file that has no faults in itself.
 func Validate(file *filesource.File) error {
-	if _, err := places(file.Listen); err != nil || file.Store == "memory" {
+	if _, err := places(file.Listen); err != nil {
+		return err
+	}
+	if _, err := respPlace(file.Listen); err != nil || file.Store == "memory" {
 		return err
 	}
 	_, err := clientOption(file.Store, file.StoreTimeout)
 	return err
 }
 
-// Addr returns the address that a setting's door listens on, "listen.http" or "listen.admin"; nil where it has none.
+// Addr returns the address that a setting's door listens on, "listen.http", "listen.admin" or "listen.resp"; nil where it has
+// none.
 func (s *Server) Addr(setting string) net.Addr {
+	if setting == "listen.resp" && s.resp.net != nil {
+		return s.resp.net.Addr()
+	}
 	for _, d := range s.doors {
 		if d.setting == setting {
 			return d.net.Addr()
@@ -138,12 +154,16 @@ func (s *Server) Run(ctx context.Context, reload <-chan struct{}) error {
 	group.Go(func() { s.probeOften(running) })
 	group.Go(func() { s.watch(ctx, reload) })
 
-	failed := make(chan error, len(s.doors))
+	failed := make(chan error, len(s.doors)+1)
 	servers := make([]*http.Server, len(s.doors))
 	for i, d := range s.doors {
 		servers[i] = s.newHTTPServer(d)
 		group.Go(func() { failed <- servers[i].Serve(d.net) })
 		s.logger.Info("listening", "setting", d.setting, "address", d.net.Addr().String(), "checks", d.serves.Checks, "administration", d.serves.Admin)
+	}
+	if s.resp.door != nil {
+		group.Go(func() { failed <- s.resp.serve() })
+		s.logger.Info("listening", "setting", "listen.resp", "address", s.resp.net.Addr().String(), "password", s.started.Listen.RESPPassword != "")
 	}
 	var err error
 	select {
@@ -175,12 +195,16 @@ func (s *Server) drain(servers []*http.Server) {
 	for _, d := range s.doors {
 		_ = d.net.Close() // Serve has it too, and closes it again
 	}
-	for begun := time.Now(); s.connections.Load() > 0 && time.Since(begun) < lingerTime; {
-		time.Sleep(5 * time.Millisecond)
+	if s.resp.net != nil {
+		_ = s.resp.net.Close()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	var group sync.WaitGroup
+	group.Go(func() { s.drainRESP(ctx) })
+	for begun := time.Now(); s.connections.Load() > 0 && time.Since(begun) < lingerTime; {
+		time.Sleep(5 * time.Millisecond)
+	}
 	for _, server := range servers {
 		group.Go(func() {
 			if err := server.Shutdown(ctx); err != nil {
@@ -258,6 +282,9 @@ func (s *Server) apply(file *filesource.File) {
 	}
 	_, outlasting := s.store.ledger()
 	s.api.Configure(options(settings, outlasting))
+	if s.resp.door != nil {
+		s.resp.door.Configure(respOptions(settings))
+	}
 	if err := s.control.Apply(context.Background(), fileOf(settings)); err != nil {
 		s.logger.Error("the policies of the configuration file are not in force yet; trying on", "file", s.config.File, "error", err)
 	}

@@ -103,6 +103,33 @@ var listenSettings = []setting[Listen]{
 		Field: Field{"listen.admin", "HOST:PORT", "", "The address of administration and metrics, where it should be apart from the HTTP door."},
 		read:  scalar(parseAddress, func(l *Listen) *string { return &l.Admin }),
 	},
+	{
+		Field: Field{
+			"listen.resp", "HOST:PORT, or off", "",
+			"The address of the door for clients of Redis. Without it that is 127.0.0.1:7379 where listen.http has its default, and else the door is shut.",
+		},
+		read: scalar(parseRESP, func(l *Listen) *string { return &l.RESP }),
+	},
+	{
+		Field: Field{"listen.resp_password", "text, 1 to 512 bytes", "", "What clients of Redis give as their password. Without it they need none."},
+		read:  scalar(parsePassword, func(l *Listen) *string { return &l.RESPPassword }),
+	},
+	{
+		Field: Field{"listen.resp_tls", "mapping", "", "The TLS of the door for clients of Redis. Without it there is none."},
+		under: rows(respTLSSettings),
+		read:  func(r *reader, v value, l *Listen) { fields(r, v, respTLSSettings, nil, &l.RESPTLS) },
+	},
+}
+
+var respTLSSettings = []setting[RESPTLS]{
+	{
+		Field: Field{"listen.resp_tls.cert_file", "path", "", "The file of the certificates, in PEM form. It is read at the start."},
+		read:  scalar(asText, func(t *RESPTLS) *string { return &t.CertFile }),
+	},
+	{
+		Field: Field{"listen.resp_tls.key_file", "path", "", "The file of the key, in PEM form."},
+		read:  scalar(asText, func(t *RESPTLS) *string { return &t.KeyFile }),
+	},
 }
 
 var policySettings = []setting[draft]{
@@ -349,7 +376,6 @@ var laterSettings = []laterField{
 
 var laterListen = []laterField{
 	{"grpc", "the gRPC door is"},
-	{"resp", "the RESP door is"},
 }
 
 func (l laterField) read(r *reader, v value) {

@@ -45,13 +45,25 @@ type File struct {
 	Schedules []schedule.Schedule
 }
 
-// Listen is the addresses of the server, each HOST:PORT.
+// Listen is the addresses of the server, each HOST:PORT, and what goes with them.
 type Listen struct {
 	// HTTP is the address of the HTTP door.
 	HTTP string
 	// Admin is the address of administration; empty where the HTTP door has it too.
 	Admin string
+	// RESP is the address of the door for clients of Redis, or [Off]; empty where it is not given.
+	RESP string
+	// RESPPassword is what its clients must give; empty where they need not. It must not be logged.
+	RESPPassword string
+	// RESPTLS is its TLS.
+	RESPTLS RESPTLS
 }
+
+// Off is in the place of an address where there is to be no door.
+const Off = "off"
+
+// RESPTLS is the files of TLS: both paths, or neither where there is none.
+type RESPTLS struct{ CertFile, KeyFile string }
 
 // Parse reads a file's content; its faults call it name. The error is [Faults]: all that is wrong. Only where it is no
 // YAML at all is the first such place the only fault, because nothing behind it can be trusted. No content makes Parse
