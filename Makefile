@@ -17,10 +17,10 @@ export PATH := $(CURDIR)/.tools:$(PATH)
 # in_each runs a command in every module.
 in_each = @set -e; for m in $(MODULES); do echo "in $$m: $(1)"; (cd $$m && $(1)); done
 
-.PHONY: help build run test check mutants matrix bench generate linters
+.PHONY: help build run test e2e check mutants matrix bench generate linters
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s%s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "%-10s%s\n", $$1, $$2}' Makefile
 
 build: ## build bin/sluice
 	cd server && go build -o ../bin/sluice ./cmd/sluice
@@ -32,12 +32,17 @@ test: ## run every test of every module, with the race detector; installs redis-
 	@sh tools/install.sh .tools
 	$(call in_each,go test -race -timeout 20m $(TESTFLAGS) ./...)
 
+e2e: ## try every door with real proxies and clients, which it brings into .tools/programs; Debian on x86-64 only
+	@sh tools/install.sh .tools
+	cd tools && go run ./programs -into ../.tools/programs
+	cd server && go test -race -count=1 -tags e2e -timeout 15m $(TESTFLAGS) ./e2e/doors
+
 check: linters ## what must hold of the sources without running them: form, vet, dependencies, generated files, links, faults that are stale
 	@echo gofumpt -l .; files=$$(gofumpt -l .); test -z "$$files" || { echo "gofumpt -w would change:" $$files; exit 1; }
 	$(call in_each,go mod tidy -diff)
 	$(call in_each,go build -o /dev/null ./...)
-	$(call in_each,go vet ./...)
-	$(call in_each,staticcheck -checks all ./...)
+	$(call in_each,go vet -tags e2e ./...)
+	$(call in_each,staticcheck -tags e2e -checks all ./...)
 	@echo make generate, in a copy; copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; set -e; \
 		tar -cf - --exclude=./.git --exclude=./.tools --exclude=./bin . | tar -xf - -C "$$copy"; \
 		$(MAKE) -s -C "$$copy" generate; \

@@ -62,6 +62,7 @@ var rooms = []room{
 		dir:     "internal/redistest", // it knows nothing of Sluice
 		outside: []string{"net", "os", "os/exec", "syscall"},
 	},
+	{dir: "internal/processtest", outside: []string{"net", "os", "os/exec", "syscall"}}, // nor does this one
 	{
 		dir: "internal/storetest", rooms: []string{".", "internal/storetest/model", "store/lease"}, modules: []string{"pgregory.net/rapid"},
 		outside: []string{"os"},
@@ -107,7 +108,7 @@ var rooms = []room{
 		dir: "bench/...", rooms: []string{".", "store/denycache", "store/lease", "store/memstore", "store/redisstore", "internal/redistest"},
 		modules: []string{""}, outside: guarded,
 	},
-	{dir: "tools/...", outside: guarded},
+	{dir: "tools/...", rooms: []string{"tools/packages"}, outside: guarded},
 }
 
 // covers reports whether the room is that of a package.

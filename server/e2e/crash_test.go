@@ -34,7 +34,7 @@ func TestKilled(t *testing.T) {
 			l := startLoad(t, f)
 			l.run(t, 0, 100)
 			serverKilled := time.Now()
-			f[0].kill()
+			f[0].Kill()
 			l.run(t, 0, 300)
 			requireExpiry(t, nodes)
 

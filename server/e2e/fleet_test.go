@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/internal/processtest"
 )
 
 // fleet is several servers that share a store and a configuration.
@@ -18,7 +19,7 @@ type fleet []*server
 
 // server is one sluice process that serves.
 type server struct {
-	*process
+	*processtest.Process
 	addr string // host and port
 	file string // its configuration
 }
@@ -52,12 +53,12 @@ func startServer(t *testing.T, file string) *server {
 	t.Helper()
 	serve := exec.Command(binary, "serve", "--config", file)
 	serve.Env = []string{} // which would beat the file
-	return &server{process: start(t, serve), file: file}
+	return &server{Process: processtest.Start(t, serve), file: file}
 }
 
 func (s *server) waitReady(t *testing.T) {
 	t.Helper()
-	rest := s.waitLog(t, "setting=listen.http address=")
+	rest := s.WaitLog(t, "setting=listen.http address=")
 	s.addr, _, _ = strings.Cut(rest, " ")
 	c := newClient()
 	defer c.close()

@@ -21,6 +21,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/internal/processtest"
 	"github.com/sluice-project/sluice/store/lease"
 	"github.com/sluice-project/sluice/store/redisstore"
 )
@@ -75,16 +76,16 @@ func TestLeases(t *testing.T) {
 				group.Go(func() { // one is killed, and begins anew
 					for life := 1; time.Since(live) < inTrouble; life++ {
 						time.Sleep(time.Duration(100+rand.IntN(600)) * time.Millisecond)
-						spenders[0].kill()
+						spenders[0].Kill()
 						spenders[0] = begun(0, life)
 					}
 				})
 				group.Go(func() { // one stands still, for longer than its lease lasts or shorter
 					for time.Since(live) < inTrouble {
 						time.Sleep(time.Duration(50+rand.IntN(200)) * time.Millisecond)
-						spenders[1].freeze(t)
+						spenders[1].Freeze(t)
 						time.Sleep(time.Duration(rand.IntN(int(2 * p.Lease.TTL))))
-						spenders[1].thaw(t)
+						spenders[1].Thaw(t)
 					}
 				})
 				group.Wait()
@@ -173,7 +174,7 @@ type spending struct {
 
 // spender is that process.
 type spender struct {
-	*process
+	*processtest.Process
 	input io.Closer
 }
 
@@ -188,7 +189,7 @@ func startSpender(t *testing.T, s spending) *spender {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := start(t, cmd)
+	p := processtest.Start(t, cmd)
 	if err := json.NewEncoder(input).Encode(s); err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +200,7 @@ func startSpender(t *testing.T, s spending) *spender {
 func (s *spender) stop(t *testing.T) {
 	t.Helper()
 	_ = s.input.Close()
-	s.waitExit(t)
+	s.WaitExit(t)
 }
 
 // spend is what a spender does.

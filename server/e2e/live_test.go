@@ -175,7 +175,7 @@ func TestRollingRestart(t *testing.T) {
 	}
 	for i := range f {
 		for _, file := range []string{renewed, old, renewed}[:1+2*(i%2)] {
-			f[i].kill()
+			f[i].Kill()
 			f[i] = startServer(t, file)
 			f[i].waitReady(t)
 			look(fmt.Sprintf("server %d with %s", i, file))

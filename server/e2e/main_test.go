@@ -2,8 +2,8 @@
 // decide as one, and that they keep their word when one of them, or Redis, is killed.
 //
 // Its tests start everything that they speak to: the sluice binary, built once, redis-servers, and the test binary
-// itself as a program that uses the library. Nothing in it is simulated. It imports the library, the starter of
-// redis-servers and the standard library, and asks the server over HTTP only.
+// itself as a program that uses the library. Nothing in it is simulated. It imports the library, the starters of
+// processes and redis-servers and the standard library, and asks the server over HTTP only.
 package e2e
 
 import (
@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/sluice-project/sluice/internal/processtest"
 
 	// A test is run again when what it imports or opens has changed, but the binary is only built by it: this is what the
 	// binary is made of.
@@ -24,7 +26,7 @@ const command = "../cmd/sluice"
 
 // patience is how long a process may take to start, to end or to answer where a test is not about time; a machine under
 // load is slow.
-const patience = 30 * time.Second
+const patience = processtest.Patience
 
 // patient is how long the store may take where a test is not about time: as long as a configuration can allow.
 const patient = 10 * time.Second

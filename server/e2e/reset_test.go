@@ -50,13 +50,13 @@ func TestResetOfManyKeys(t *testing.T) {
 	redis.Do(t, "CONFIG", "SET", "slowlog-log-slower-than", "10000")
 	redis.Do(t, "SLOWLOG", "RESET")
 	asleep := f[2]
-	asleep.freeze(t)
+	asleep.Freeze(t)
 	f[0].admin().must(t, http.MethodPost, "/v1/policies/a/reset", "", nil)
 	for i, s := range f[:2] {
 		waitFor(t, time.Second, fmt.Sprintf("server %d asks by new counters", i), func() bool { return remaining(s) == 10 })
 	}
 	time.Sleep(time.Second) // longer than the frozen server's view holds
-	asleep.thaw(t)
+	asleep.Thaw(t)
 	if got := remaining(asleep); got != 10 {
 		t.Errorf("the server that was frozen says at once that %d remain, want 10", got)
 	}

@@ -70,12 +70,12 @@ func disturb(t *testing.T, f fleet) {
 	i := rand.IntN(len(f))
 	switch rand.IntN(3) {
 	case 0:
-		f[i].kill()
+		f[i].Kill()
 		f[i] = startServer(t, f[i].file)
 	case 1:
 		frozen := f[i]
-		_ = frozen.cmd.Process.Signal(syscall.SIGSTOP) // it fails for no process that this test has not ended
-		time.AfterFunc(time.Duration(rand.IntN(2500))*time.Millisecond, func() { _ = frozen.cmd.Process.Signal(syscall.SIGCONT) })
+		_ = frozen.Cmd.Process.Signal(syscall.SIGSTOP) // it fails for no process that this test has not ended
+		time.AfterFunc(time.Duration(rand.IntN(2500))*time.Millisecond, func() { _ = frozen.Cmd.Process.Signal(syscall.SIGCONT) })
 	}
 	time.Sleep(time.Duration(rand.IntN(400)) * time.Millisecond)
 }

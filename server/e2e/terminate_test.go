@@ -16,7 +16,7 @@ import (
 // terminate asks a server to end, as an operator does.
 func (s *server) terminate(t *testing.T) {
 	t.Helper()
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := s.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatalf("terminate the server at %s: %v", s.addr, err)
 	}
 }
@@ -24,9 +24,9 @@ func (s *server) terminate(t *testing.T) {
 // requireGoodEnd waits until the server has ended, and looks at how.
 func (s *server) requireGoodEnd(t *testing.T) {
 	t.Helper()
-	s.waitExit(t)
-	if !s.cmd.ProcessState.Success() {
-		t.Errorf("the server at %s was terminated and ended with %s, want success", s.addr, s.cmd.ProcessState)
+	s.WaitExit(t)
+	if !s.Cmd.ProcessState.Success() {
+		t.Errorf("the server at %s was terminated and ended with %s, want success", s.addr, s.Cmd.ProcessState)
 	}
 }
 
@@ -74,7 +74,7 @@ func TestTerminatedAmidRequests(t *testing.T) {
 		}
 	}
 	s.terminate(t)
-	s.waitLog(t, "stopping")
+	s.WaitLog(t, "stopping")
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		late, err := net.Dial("tcp", s.addr)
 		if errors.Is(err, syscall.ECONNREFUSED) {

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/internal/processtest"
 	"github.com/sluice-project/sluice/store/redisstore"
 )
 
@@ -58,7 +59,7 @@ func startWorker(t *testing.T) worker {
 	}
 	t.Cleanup(func() { results.Close() })
 	cmd.Stdout = out
-	start(t, cmd)
+	processtest.Start(t, cmd)
 	out.Close()
 	return worker{json.NewEncoder(jobs), json.NewDecoder(results)}
 }

@@ -17,7 +17,7 @@ import (
 // authorize answers ANY /v1/authorize/{policy}[/...], which a proxy sends for each request that it has been sent
 // itself: 200, or the deny status for every refusal, whatever its reason. What cannot be asked at all is another status.
 func (a *API) authorize(w http.ResponseWriter, r *http.Request, on target) error {
-	status, err := denyStatus(r.URL)
+	wanted, err := readWishes(r.URL, on.rest)
 	if err != nil {
 		return err
 	}
@@ -32,12 +32,10 @@ func (a *API) authorize(w http.ResponseWriter, r *http.Request, on target) error
 	key, err := requestKey(p, r, on.rest, a.options.Load().TrustedProxies)
 	if missing := (*httplimit.MissingError)(nil); errors.As(err, &missing) {
 		if p.Missing == policy.MissingAllow || p.Shadow {
-			w.WriteHeader(http.StatusOK)
+			wanted.pass(w)
 			return nil
 		}
-		refusal := newProblem(keyMissing, "%s: send it", missing)
-		refusal.Status = status
-		return refusal
+		return wanted.refuse(w, newProblem(keyMissing, "%s: send it", missing))
 	}
 	if err != nil {
 		return err
@@ -48,12 +46,10 @@ func (a *API) authorize(w http.ResponseWriter, r *http.Request, on target) error
 	}
 	httplimit.AddHeaders(w.Header(), answer.Decision)
 	if answer.Allowed {
-		w.WriteHeader(http.StatusOK)
+		wanted.pass(w)
 		return nil
 	}
-	refusal := refusalOf(answer)
-	refusal.Status = status
-	return refusal
+	return wanted.refuse(w, refusalOf(answer))
 }
 
 // refusalOf returns the problem of an answer that is a refusal.
@@ -65,21 +61,71 @@ func refusalOf(answer engine.Answer) *Problem {
 	return &Problem{Type: p.Type, Title: p.Title, Detail: p.Detail, ViolatedPolicies: p.ViolatedPolicies}
 }
 
-// denyStatus returns the status that a refusal is to have: 429, or what deny_status asks for. The other parameters are
-// those of the request that is asked about, where a proxy has appended its path.
-func denyStatus(u *url.URL) (int, error) {
-	if u.RawQuery == "" {
-		return http.StatusTooManyRequests, nil
+// wishes are how the configuration of a proxy wants to be answered.
+type wishes struct {
+	denyStatus int    // of a refusal; 0 for the usual one
+	accel      string // the location in which nginx is to go on with a request that may pass; "" for none
+}
+
+// pass answers that the request may pass.
+func (w wishes) pass(to http.ResponseWriter) {
+	if w.accel != "" {
+		to.Header().Set("X-Accel-Redirect", w.accel)
 	}
-	given := u.Query()["deny_status"]
+	to.WriteHeader(http.StatusOK)
+}
+
+// refuse returns the problem as the one to answer, and says in a header field what status it is, where the proxy cannot
+// be given that.
+func (w wishes) refuse(to http.ResponseWriter, p *Problem) error {
+	p.Status = http.StatusTooManyRequests
+	if w.denyStatus != 0 {
+		to.Header().Set("X-RL-Status", strconv.Itoa(p.Status))
+		p.Status = w.denyStatus
+	}
+	return p
+}
+
+// readWishes reads what the query asks for. Where the proxy has appended the path of the request that it asks about, it may
+// have appended its query, too: then all of it is the client's, and means nothing.
+func readWishes(u *url.URL, rest string) (wishes, error) {
+	var w wishes
+	if u.RawQuery == "" || rest != "" {
+		return w, nil
+	}
+	query, malformed := url.ParseQuery(u.RawQuery)
+	if given := query["deny_status"]; len(given) > 0 {
+		status, err := strconv.Atoi(given[0])
+		if err != nil || status < 400 || status > 499 || len(given) > 1 {
+			return w, newFault(invalidValue, "deny_status", "it is %.64q; it must be one status from 400 to 499, such as 403", strings.Join(given, ","))
+		}
+		w.denyStatus = status
+	}
+	given := query["accel"]
 	if len(given) == 0 {
-		return http.StatusTooManyRequests, nil
+		return w, nil
 	}
-	status, err := strconv.Atoi(given[0])
-	if err != nil || status < 400 || status > 499 || len(given) > 1 {
-		return 0, newFault(invalidValue, "deny_status", "it is %.64q; it must be one status from 400 to 499, such as 403", strings.Join(given, ","))
+	// Whoever chooses this chooses where nginx goes, so there must be no doubt that it is nginx's own configuration: with
+	// anything else beside it, the query of a client may have got in. A named location is nothing that a path can name.
+	known := len(query["deny_status"]) + 1
+	switch {
+	case malformed != nil || strings.Count(u.RawQuery, "&")+1 != known || len(given) > 1:
+		return w, newFault(invalidValue, "accel", "the query %.64q holds more than accel and deny_status once each: let the proxy "+
+			"send these alone, without the query of the request that it asks about", u.RawQuery)
+	case !isNamedLocation(given[0]):
+		return w, newFault(invalidValue, "accel", "it is %.64q; it must be a named location of nginx, such as @backend: @ and 1 to 64 "+
+			"letters, digits, '_' or '-'", given[0])
 	}
-	return status, nil
+	w.accel = given[0]
+	return w, nil
+}
+
+// isNamedLocation reports whether a text is the name of a location that no path leads to, such as "@backend".
+func isNamedLocation(text string) bool {
+	name, found := strings.CutPrefix(text, "@")
+	return found && name != "" && len(name) <= 64 && !strings.ContainsFunc(name, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-'
+	})
 }
 
 // requestKey makes the key of a request as the policy says: [sluice.JoinKey] of the parts. The error is an
@@ -92,6 +138,9 @@ func requestKey(p *policy.Policy, r *http.Request, rest string, trusted []netip.
 			parts[i] = httplimit.ByIP(trusted...)
 		case policy.Header:
 			parts[i] = httplimit.ByHeader(part.Name)
+			if strings.EqualFold(part.Name, "Host") {
+				parts[i] = func(r *http.Request) (string, error) { return originalHost(r, trusted) }
+			}
 		case policy.Cookie:
 			parts[i] = httplimit.ByCookie(part.Name)
 		case policy.Path:
@@ -101,87 +150,4 @@ func requestKey(p *policy.Policy, r *http.Request, rest string, trusted []netip.
 		}
 	}
 	return httplimit.Join(parts...)(r)
-}
-
-// originalPath returns the path of the request that is asked about, unescaped and without its query: what follows the
-// policy in the path of this request, or what a trusted proxy says. It is not cleaned: "/a//b" is not "/a/b".
-func originalPath(r *http.Request, rest string, trusted []netip.Prefix) (string, error) {
-	said := make([]string, 0, 3)
-	if rest != "" {
-		said = append(said, rest)
-	}
-	for _, name := range []string{"X-Forwarded-Uri", "X-Original-Uri"} {
-		for _, uri := range fromProxy(r, name, trusted) {
-			said = append(said, pathOf(uri))
-		}
-	}
-	if len(said) == 0 {
-		return "/", nil
-	}
-	return agreed("path", said)
-}
-
-// originalMethod returns the method of the request that is asked about: what a trusted proxy says, else that of this
-// request.
-func originalMethod(r *http.Request, trusted []netip.Prefix) (string, error) {
-	said := append(fromProxy(r, "X-Forwarded-Method", trusted), fromProxy(r, "X-Original-Method", trusted)...)
-	if len(said) == 0 {
-		return r.Method, nil
-	}
-	return agreed("method", said)
-}
-
-// agreed returns what all say. A proxy writes one of the headers that it may write and passes on the others as the client
-// sent them, so where they differ the client has written one of them, to be counted as somebody else.
-func agreed(what string, said []string) (string, error) {
-	for _, other := range said[1:] {
-		if other != said[0] {
-			return "", newProblem(conflictingSource, "its headers and its path say two different things of the %s that is asked about: "+
-				"let the proxy send one, and remove the others that the client sent", what)
-		}
-	}
-	return said[0], nil
-}
-
-// fromProxy returns what a header says, where a trusted proxy sends it. An empty one says nothing.
-func fromProxy(r *http.Request, name string, trusted []netip.Prefix) (said []string) {
-	for _, value := range r.Header[name] {
-		if value != "" && isTrusted(r.RemoteAddr, trusted) {
-			said = append(said, value)
-		}
-	}
-	return said
-}
-
-func isTrusted(peer string, trusted []netip.Prefix) bool {
-	addr, err := netip.ParseAddrPort(peer)
-	if err != nil {
-		return false
-	}
-	for _, prefix := range trusted {
-		if prefix.Contains(addr.Addr().Unmap().WithZone("")) {
-			return true
-		}
-	}
-	return false
-}
-
-// pathOf returns the path of what a proxy calls the URI of a request: a path with its query, or a whole URL. It is not
-// [url.Parse], which takes "//a/b" for a host, and refuses "/a#%zz" and "/a%zz?b": whoever writes what cannot be read
-// must not have a key for each query. A path that cannot be unescaped is taken as it is.
-func pathOf(uri string) string {
-	if scheme, rest, found := strings.Cut(uri, "://"); found && !strings.ContainsAny(scheme, "/?#") {
-		uri = strings.TrimLeftFunc(rest, func(c rune) bool { return !strings.ContainsRune("/?#", c) })
-	}
-	if end := strings.IndexAny(uri, "?#"); end >= 0 {
-		uri = uri[:end]
-	}
-	if uri == "" {
-		return "/"
-	}
-	path, err := url.PathUnescape(uri)
-	if err != nil {
-		return uri
-	}
-	return path
 }

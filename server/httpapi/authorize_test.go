@@ -17,6 +17,7 @@ policies:
   cookie: {key: cookie:session, limits: [1/h]}
   path: {key: path, limits: [1/h]}
   method: {key: method, limits: [1/h]}
+  host: {key: header:Host, limits: [1/h]}
   both: {key: [header:A, header:B], limits: [1/h]}
   shadow: {key: header:A, limits: [1/h], shadow: true}
   keyless: {limits: [1/h]}
@@ -58,15 +59,90 @@ func TestDenyStatus(t *testing.T) {
 	for given, want := range map[string]int{
 		"": 429, "?deny_status=403": 403, "?deny_status=401": 401, "?deny_status=499&x=y": 499,
 		"?deny_status=200": 400, "?deny_status=500": 400, "?deny_status=forbidden": 400, "?deny_status=": 400, "?deny_status=403&deny_status=404": 400,
+		// Behind the path of a client is the client's query.
+		"/?deny_status=403": 429, "/a?deny_status=403": 429, "/a?deny_status=x": 429,
 	} {
 		d := open(t, authorizeConfig)
-		d.send("GET", "/v1/authorize/ip", "")
-		w := d.send("GET", "/v1/authorize/ip"+given, "")
-		if p := d.problem(w); w.Code != want || want == 400 && p.Field != "deny_status" {
-			t.Errorf("a refusal with %q is answered %d %s, want %d", given, w.Code, w.Body, want)
+		if w := d.send("GET", "/v1/authorize/ip"+given, ""); want != 400 && (w.Code != 200 || w.Header().Get("X-RL-Status") != "") {
+			t.Errorf("the first request with %q is answered %d, X-RL-Status %q, want 200 and none", given, w.Code, w.Header().Get("X-RL-Status"))
 		}
-		if missing := d.send("GET", "/v1/authorize/header"+given, "").Code; missing != want {
-			t.Errorf("a missing key with %q is answered %d, want %d", given, missing, want)
+		told := "429"
+		if want == 400 || want == 429 {
+			told = ""
+		}
+		for _, policy := range []string{"ip", "header"} { // one refuses for its limit, one for a key that is missing
+			w := d.send("GET", "/v1/authorize/"+policy+given, "")
+			if p := d.problem(w); w.Code != want || want == 400 && p.Field != "deny_status" {
+				t.Errorf("a refusal by %s with %q is answered %d %s, want %d", policy, given, w.Code, w.Body, want)
+			}
+			if got := w.Header().Get("X-RL-Status"); got != told {
+				t.Errorf("a refusal by %s with %q has the X-RL-Status %q, want %q", policy, given, got, told)
+			}
+		}
+	}
+}
+
+// X-Accel-Redirect says where nginx goes on, so it is what the configuration of nginx asks for, or nothing.
+func TestAccel(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		query  string
+		status int    // of a request that may pass
+		sent   string // X-Accel-Redirect
+	}{
+		{"?accel=@backend", 200, "@backend"},
+		{"?accel=%40Back-end_2", 200, "@Back-end_2"},
+		{"?deny_status=403&accel=@backend", 200, "@backend"},
+		{"?accel=@backend&deny_status=403", 200, "@backend"},
+		{"", 200, ""},
+		{"?x=y", 200, ""},
+
+		// No file and no location that a path leads to.
+		{"?accel=", 400, ""},
+		{"?accel=@", 400, ""},
+		{"?accel=backend", 400, ""},
+		{"?accel=/etc/passwd", 400, ""},
+		{"?accel=/internal/", 400, ""},
+		{"?accel=@a/b", 400, ""},
+		{"?accel=@a%0d%0aX-Accel-Limit-Rate:1", 400, ""},
+		{"?accel=@" + strings.Repeat("a", 65), 400, ""},
+
+		// Nor one that a client can have chosen: what a proxy appends to its own query shows.
+		{"?accel=@backend&accel=@secret", 400, ""},
+		{"?accel=@backend&x=y", 400, ""},
+		{"?x=y&accel=@secret", 400, ""},
+		{"?accel=@backend?accel=@secret", 400, ""},
+		{"?accel=@backend;accel=@secret", 200, ""}, // which is no parameter at all
+		{"?x;y&accel=@secret", 400, ""},
+		{"?accel=@secret&", 400, ""},
+		{"?accel=@secret&%zz", 400, ""},
+		// Behind the path of a client is the client's query.
+		{"/?accel=@secret", 200, ""},
+		{"/a?accel=@secret&deny_status=403", 200, ""},
+		{"/a?accel=@backend&accel=@secret", 200, ""},
+	} {
+		d := open(t, authorizeConfig)
+		for _, policy := range []string{"ip", "optional", "shadow"} { // two of them have no key, and let pass
+			w := d.send("GET", "/v1/authorize/"+policy+test.query, "")
+			if got := w.Header().Get("X-Accel-Redirect"); w.Code != test.status || got != test.sent {
+				t.Errorf("%s%s is answered %d, X-Accel-Redirect %q, want %d and %q", policy, test.query, w.Code, got, test.status, test.sent)
+			}
+			if test.status == 400 {
+				if p := d.problem(w); kind(p) != "invalid-value" || p.Field != "accel" {
+					t.Errorf("%s%s is answered %s, want invalid-value of accel", policy, test.query, w.Body)
+				}
+			}
+		}
+		if test.status == 400 {
+			continue
+		}
+		w := d.send("GET", "/v1/authorize/ip"+test.query, "")
+		want := 429
+		if strings.Contains(test.query, "403") && test.sent != "" {
+			want = 403
+		}
+		if got := w.Header().Get("X-Accel-Redirect"); w.Code != want || got != "" {
+			t.Errorf("a refusal with %s is answered %d, X-Accel-Redirect %q, want %d and none", test.query, w.Code, got, want)
 		}
 	}
 }
@@ -121,6 +197,18 @@ func TestAuthorizeKeys(t *testing.T) {
 		{"method", request{"method", nil}, request{"method", []string{"X-Forwarded-Method: POST"}}, true},
 		{"method of the proxy", request{"method", []string{proxy}}, request{"method", []string{proxy, "X-Forwarded-Method: POST"}}, false},
 		{"an empty method", request{"method", []string{proxy, "X-Forwarded-Method: "}}, request{"method", nil}, true},
+		{"path of ingress-nginx", request{"path", []string{proxy, "X-Original-URL: https://a.example/a?b"}}, request{"path/a", nil}, true},
+		{"a stranger's URL", request{"path", []string{stranger, "X-Original-URL: https://a.example/a"}}, request{"path", []string{stranger, "X-Original-URL: https://a.example/b"}}, true},
+
+		{"host", request{"host", []string{"Host: a.example"}}, request{"host", []string{"Host: A.example.:8080"}}, true},
+		{"another host", request{"host", []string{"Host: a.example"}}, request{"host", []string{"Host: b.example"}}, false},
+		{"host of the proxy", request{"host", []string{proxy, "X-Forwarded-Host: a.example"}}, request{"host", []string{"Host: a.example"}}, true},
+		{"another host of the proxy", request{"host", []string{proxy, "X-Forwarded-Host: a.example"}}, request{"host", []string{proxy, "X-Original-Host: b.example"}}, false},
+		{"hosts of several proxies", request{"host", []string{proxy, "X-Forwarded-Host: forged, a.example"}}, request{"host", []string{"Host: a.example"}}, true},
+		{"an empty host", request{"host", []string{proxy, "Host: a.example", "X-Forwarded-Host: "}}, request{"host", []string{"Host: a.example"}}, true},
+		{"a stranger's host", request{"host", []string{stranger, "X-Forwarded-Host: a.example"}}, request{"host", []string{stranger, "X-Forwarded-Host: b.example"}}, true},
+		{"host by number", request{"host", []string{"Host: [2001:db8::1]:80"}}, request{"host", []string{"Host: [2001:DB8::1]"}}, true},
+
 		{"method of ingress-nginx", request{"method", []string{proxy, "X-Original-Method: POST"}}, request{"method", []string{proxy, "X-Forwarded-Method: POST"}}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -153,6 +241,9 @@ func TestConflictingSources(t *testing.T) {
 		{"path", []string{proxy, "X-Forwarded-Uri: /a", "X-Forwarded-Uri: /b"}},
 		{"path/a", []string{proxy, "X-Forwarded-Uri: /b"}},
 		{"path/", []string{proxy, "X-Forwarded-Uri: /b"}},
+		{"path", []string{proxy, "X-Forwarded-Uri: /a", "X-Original-URL: https://a.example/b"}},
+		{"host", []string{proxy, "X-Forwarded-Host: a.example", "X-Original-Host: b.example"}},
+		{"host", []string{proxy, "X-Forwarded-Host: a.example", "X-Forwarded-Host: b.example"}},
 		{"method", []string{proxy, "X-Forwarded-Method: GET", "X-Original-Method: POST"}},
 	} {
 		d := open(t, authorizeConfig)
@@ -176,11 +267,12 @@ func TestAuthorizeWithoutKey(t *testing.T) {
 		{"both", 429, "key-missing"},
 		{"optional", 200, ""},
 		{"shadow", 200, ""},
+		{"host", 429, "key-missing"},
 		{"keyless", 404, "policy-without-key"},
 		{"unknown", 404, "unknown-policy"},
 		{"", 404, "unknown-policy"},
 	} {
-		w := d.send("GET", "/v1/authorize/"+test.policy, "", "X-API-Key: ")
+		w := d.send("GET", "/v1/authorize/"+test.policy, "", "X-API-Key: ", "Host: ")
 		if w.Code != test.status || test.kind == "" && w.Body.Len() > 0 || test.kind != "" && kind(d.problem(w)) != test.kind {
 			t.Errorf("policy %q is answered %d %s, want %d %s", test.policy, w.Code, w.Body, test.status, test.kind)
 		}

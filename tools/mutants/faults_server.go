@@ -28,7 +28,7 @@ var serverFaults = []fault{
 	},
 	{
 		name: "the path that a client claims is believed",
-		file: "server/httpapi/authorize.go", by: api,
+		file: "server/httpapi/original.go", by: api,
 		old: `value != "" && isTrusted(r.RemoteAddr, trusted)`,
 		new: `value != ""`,
 	},
