@@ -39,8 +39,8 @@ func (o Outcome) String() string {
 
 // Observation is what an observer is told of one check, peek or refund, or of several that ended alike. It names no key.
 type Observation struct {
-	// Count is how many there were, at least 1.
-	Count int
+	// More is how many more there were than one.
+	More int
 	// Policy is the name of the policy; empty for the caller's own limits.
 	Policy string
 	// Outcome says how it ended.
@@ -69,7 +69,6 @@ func outcomeOf(allowed, shadowDenied bool) Outcome {
 
 func (e *Engine) observe(ctx context.Context, o Observation) {
 	if e.observer != nil {
-		o.Count = max(1, o.Count)
 		e.observer(ctx, o)
 	}
 }

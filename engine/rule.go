@@ -142,18 +142,23 @@ func (e *Engine) decideAtOnce(ctx context.Context, b *RuleBatch, store decider) 
 }
 
 // tally tells the observer once of queries in a row that ended alike.
-type tally struct{ of Observation }
+type tally struct {
+	of  Observation
+	any bool
+}
 
 func (t *tally) add(ctx context.Context, e *Engine, o Observation) {
-	if o.Count = t.of.Count; o != t.of {
-		t.tell(ctx, e)
-		t.of, t.of.Count = o, 0
+	if o.More = t.of.More; t.any && o == t.of {
+		t.of.More++
+		return
 	}
-	t.of.Count++
+	t.tell(ctx, e)
+	o.More = 0
+	t.of, t.any = o, true
 }
 
 func (t *tally) tell(ctx context.Context, e *Engine) {
-	if t.of.Count > 0 {
+	if t.any {
 		e.observe(ctx, t.of)
 	}
 }

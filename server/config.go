@@ -69,18 +69,20 @@ func fixed[T comparable](at func(*filesource.File) *T) field {
 
 // fields are all settings, by their paths.
 var fields = map[string]field{
-	"listen.http":          fixed(func(f *filesource.File) *string { return &f.Listen.HTTP }),
-	"listen.admin":         fixed(func(f *filesource.File) *string { return &f.Listen.Admin }),
-	"listen.resp":          fixed(func(f *filesource.File) *string { return &f.Listen.RESP }),
-	"listen.resp_password": fixed(func(f *filesource.File) *string { return &f.Listen.RESPPassword }),
-	"store":                fixed(func(f *filesource.File) *string { return &f.Store }),
-	"store_timeout":        fixed(func(f *filesource.File) *time.Duration { return &f.StoreTimeout }),
-	"store_max_keys":       fixed(func(f *filesource.File) *int { return &f.StoreMaxKeys }),
-	"key_prefix":           fixed(func(f *filesource.File) *string { return &f.KeyPrefix }),
-	"hash_keys":            fixed(func(f *filesource.File) *bool { return &f.HashKeys }),
-	"trusted_proxies":      live(func(f *filesource.File) *[]netip.Prefix { return &f.TrustedProxies }),
-	"allow_inline_limits":  live(func(f *filesource.File) *bool { return &f.AllowInlineLimits }),
-	"ready_requires_store": live(func(f *filesource.File) *bool { return &f.ReadyRequiresStore }),
+	"listen.http":           fixed(func(f *filesource.File) *string { return &f.Listen.HTTP }),
+	"listen.admin":          fixed(func(f *filesource.File) *string { return &f.Listen.Admin }),
+	"listen.resp":           fixed(func(f *filesource.File) *string { return &f.Listen.RESP }),
+	"listen.resp_password":  fixed(func(f *filesource.File) *string { return &f.Listen.RESPPassword }),
+	"listen.resp_cert_file": fixed(func(f *filesource.File) *string { return &f.Listen.RESPCertFile }),
+	"listen.resp_key_file":  fixed(func(f *filesource.File) *string { return &f.Listen.RESPKeyFile }),
+	"store":                 fixed(func(f *filesource.File) *string { return &f.Store }),
+	"store_timeout":         fixed(func(f *filesource.File) *time.Duration { return &f.StoreTimeout }),
+	"store_max_keys":        fixed(func(f *filesource.File) *int { return &f.StoreMaxKeys }),
+	"key_prefix":            fixed(func(f *filesource.File) *string { return &f.KeyPrefix }),
+	"hash_keys":             fixed(func(f *filesource.File) *bool { return &f.HashKeys }),
+	"trusted_proxies":       live(func(f *filesource.File) *[]netip.Prefix { return &f.TrustedProxies }),
+	"allow_inline_limits":   live(func(f *filesource.File) *bool { return &f.AllowInlineLimits }),
+	"ready_requires_store":  live(func(f *filesource.File) *bool { return &f.ReadyRequiresStore }),
 }
 
 // needRestart returns the paths of the settings that differ and that a running server cannot change.

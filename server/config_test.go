@@ -38,16 +38,20 @@ func TestPrecedence(t *testing.T) {
 	t.Parallel()
 	const file, env, flag = 0, 1, 2
 	values := map[string][3]string{
-		"listen.http":          {"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"},
-		"listen.admin":         {"127.0.0.1:4", "127.0.0.1:5", "127.0.0.1:6"},
-		"store":                {"redis://a", "redis://b", "redis://u:p%40@c:6379/1?addr=d:6379"},
-		"store_timeout":        {"1ms", "2ms", "3ms"},
-		"store_max_keys":       {"1", "2", "3"},
-		"key_prefix":           {"a:", "b:", `c"\#:`},
-		"hash_keys":            {"false", "false", "true"},
-		"trusted_proxies":      {"10.0.0.0/8", "10.0.0.0/9", "10.0.0.0/10, fd00::/8"},
-		"allow_inline_limits":  {"false", "false", "true"},
-		"ready_requires_store": {"false", "false", "true"},
+		"listen.http":           {"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"},
+		"listen.admin":          {"127.0.0.1:4", "127.0.0.1:5", "127.0.0.1:6"},
+		"listen.resp":           {"127.0.0.1:7", "off", "127.0.0.1:8"},
+		"listen.resp_password":  {"a", "b", "c d"},
+		"listen.resp_cert_file": {"a.pem", "b.pem", "c.pem"},
+		"listen.resp_key_file":  {"a.key", "b.key", "c.key"},
+		"store":                 {"redis://a", "redis://b", "redis://u:p%40@c:6379/1?addr=d:6379"},
+		"store_timeout":         {"1ms", "2ms", "3ms"},
+		"store_max_keys":        {"1", "2", "3"},
+		"key_prefix":            {"a:", "b:", `c"\#:`},
+		"hash_keys":             {"false", "false", "true"},
+		"trusted_proxies":       {"10.0.0.0/8", "10.0.0.0/9", "10.0.0.0/10, fd00::/8"},
+		"allow_inline_limits":   {"false", "false", "true"},
+		"ready_requires_store":  {"false", "false", "true"},
 	}
 	for _, s := range Settings() {
 		t.Run(s.Path, func(t *testing.T) {

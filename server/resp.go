@@ -40,13 +40,13 @@ func respPlace(listen filesource.Listen) (*net.TCPAddr, error) {
 }
 
 // respTLS returns the TLS of that door; nil where it has none.
-func respTLS(files filesource.RESPTLS) (*tls.Config, error) {
-	if files == (filesource.RESPTLS{}) {
+func respTLS(listen filesource.Listen) (*tls.Config, error) {
+	if listen.RESPCertFile == "" && listen.RESPKeyFile == "" {
 		return nil, nil
 	}
-	certificate, err := tls.LoadX509KeyPair(files.CertFile, files.KeyFile)
+	certificate, err := tls.LoadX509KeyPair(listen.RESPCertFile, listen.RESPKeyFile)
 	if err != nil {
-		return nil, fmt.Errorf("listen.resp_tls: %w; cert_file and key_file must be a certificate and its key, in PEM form", err)
+		return nil, fmt.Errorf("listen.resp_cert_file and listen.resp_key_file: %w; they must be a certificate and its key, in PEM form", err)
 	}
 	return &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}, nil
 }
@@ -58,7 +58,7 @@ func (s *Server) openRESP(settings *filesource.File) (err error) {
 		return err
 	}
 	config := respapi.Config{Password: settings.Listen.RESPPassword, Version: s.config.Version, Logger: s.logger}
-	if config.TLS, err = respTLS(settings.Listen.RESPTLS); err != nil {
+	if config.TLS, err = respTLS(settings.Listen); err != nil {
 		return err
 	}
 	listener, err := net.ListenTCP("tcp", addr)

@@ -50,8 +50,7 @@ func TestFaults(t *testing.T) {
 			"f:4:10: listen.grpc: the gRPC door is not in this version; take the field out",
 			"f:8:15: policies.api.on_error: a local share of the limits is not in this version; write allow or deny",
 		}},
-		{"resp", "listen:\n  resp: nowhere\n  resp_password: ''\n  resp_tls: {cert_file: c}\n", []string{
-			`f:2:3: listen.resp_tls: it must have both cert_file and key_file`,
+		{"resp", "listen:\n  resp: nowhere\n  resp_password: ''\n", []string{
 			`f:2:9: listen.resp: "nowhere" is no address to listen on; write HOST:PORT, as in "127.0.0.1:8080", "[::1]:8080" or ":8080" for every address; or write off`,
 			`f:3:18: listen.resp_password: it has 0 bytes; it must have 1 to 512`,
 		}},

@@ -115,20 +115,12 @@ var listenSettings = []setting[Listen]{
 		read:  scalar(parsePassword, func(l *Listen) *string { return &l.RESPPassword }),
 	},
 	{
-		Field: Field{"listen.resp_tls", "mapping", "", "The TLS of the door for clients of Redis. Without it there is none."},
-		under: rows(respTLSSettings),
-		read:  func(r *reader, v value, l *Listen) { fields(r, v, respTLSSettings, nil, &l.RESPTLS) },
-	},
-}
-
-var respTLSSettings = []setting[RESPTLS]{
-	{
-		Field: Field{"listen.resp_tls.cert_file", "path", "", "The file of the certificates, in PEM form. It is read at the start."},
-		read:  scalar(asText, func(t *RESPTLS) *string { return &t.CertFile }),
+		Field: Field{"listen.resp_cert_file", "path", "", "The certificates of the door for clients of Redis, in PEM form, which then speaks TLS only. It is read at the start."},
+		read:  scalar(asText, func(l *Listen) *string { return &l.RESPCertFile }),
 	},
 	{
-		Field: Field{"listen.resp_tls.key_file", "path", "", "The file of the key, in PEM form."},
-		read:  scalar(asText, func(t *RESPTLS) *string { return &t.KeyFile }),
+		Field: Field{"listen.resp_key_file", "path", "", "The key of the certificates, in PEM form."},
+		read:  scalar(asText, func(l *Listen) *string { return &l.RESPKeyFile }),
 	},
 }
 

@@ -55,15 +55,12 @@ type Listen struct {
 	RESP string
 	// RESPPassword is what its clients must give; empty where they need not. It must not be logged.
 	RESPPassword string
-	// RESPTLS is its TLS.
-	RESPTLS RESPTLS
+	// RESPCertFile and RESPKeyFile are the paths of its certificates and their key; empty where it speaks no TLS.
+	RESPCertFile, RESPKeyFile string
 }
 
 // Off is in the place of an address where there is to be no door.
 const Off = "off"
-
-// RESPTLS is the files of TLS: both paths, or neither where there is none.
-type RESPTLS struct{ CertFile, KeyFile string }
 
 // Parse reads a file's content; its faults call it name. The error is [Faults]: all that is wrong. Only where it is no
 // YAML at all is the first such place the only fault, because nothing behind it can be trusted. No content makes Parse

@@ -17,7 +17,13 @@ import (
 
 // complete is a file that gives every field, each with another value than its default.
 const complete = `# Every field.
-listen: {http: 127.0.0.1:9090, admin: 127.0.0.1:9091}
+listen:
+  http: 127.0.0.1:9090
+  admin: 127.0.0.1:9091
+  resp: 127.0.0.1:9092
+  resp_password: open sesame
+  resp_cert_file: resp.pem
+  resp_key_file: resp.key
 store: rediss://user:pass%21word@redis.example:6380/2?addr=other.example:6380
 store_timeout: 10s
 store_max_keys: 5000
@@ -77,7 +83,7 @@ func diff(want, got *File) string {
 func TestParseComplete(t *testing.T) {
 	t.Parallel()
 	want := &File{
-		Listen:             Listen{HTTP: "127.0.0.1:9090", Admin: "127.0.0.1:9091"},
+		Listen:             Listen{HTTP: "127.0.0.1:9090", Admin: "127.0.0.1:9091", RESP: "127.0.0.1:9092", RESPPassword: "open sesame", RESPCertFile: "resp.pem", RESPKeyFile: "resp.key"},
 		Store:              "rediss://user:pass%21word@redis.example:6380/2?addr=other.example:6380",
 		StoreTimeout:       10 * time.Second,
 		StoreMaxKeys:       5000,

@@ -120,12 +120,9 @@ func readListen(r *reader, v value, f *File) {
 	if given.HTTP != "" && given.HTTP == given.Admin && !strings.HasSuffix(given.HTTP, ":0") {
 		r.fault(v.at, v.path, "http and admin are the same address; take admin out to serve both there")
 	}
-	if t := given.RESPTLS; (t.CertFile == "") != (t.KeyFile == "") {
-		r.fault(v.at, v.path+".resp_tls", "it must have both cert_file and key_file")
-	}
 	f.Listen = Listen{
 		HTTP: cmp.Or(given.HTTP, f.Listen.HTTP), Admin: cmp.Or(given.Admin, f.Listen.Admin),
-		RESP: given.RESP, RESPPassword: given.RESPPassword, RESPTLS: given.RESPTLS,
+		RESP: given.RESP, RESPPassword: given.RESPPassword, RESPCertFile: given.RESPCertFile, RESPKeyFile: given.RESPKeyFile,
 	}
 }
 

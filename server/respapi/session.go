@@ -74,6 +74,7 @@ func (s *session) serve() {
 		if err != nil {
 			return
 		}
+		last := s.door.draining.Load() // if it begins later, there is a deadline for what comes next
 		full := s.filled+n == len(s.in)
 		s.filled += n
 		used := s.answer(s.in[:s.filled])
@@ -90,7 +91,7 @@ func (s *session) serve() {
 			s.due.Store(s.door.seconds.Load() + 1 + commandTime)
 		}
 		s.resize(full, n)
-		if s.door.draining.Load() {
+		if last {
 			break
 		}
 	}

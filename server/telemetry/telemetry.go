@@ -98,17 +98,17 @@ func (t *Telemetry) Handler() http.Handler {
 
 // Observe counts checks, peeks and refunds that ended alike; it is the engine's observer.
 func (t *Telemetry) Observe(_ context.Context, o engine.Observation) {
-	o.Count = max(1, o.Count)
+	count := 1 + o.More
 	if o.Err != nil || o.Source == sluice.SourceStore {
-		for seconds, n := o.Elapsed.Seconds(), o.Count; n > 0; n-- {
+		for seconds, n := o.Elapsed.Seconds(), count; n > 0; n-- {
 			t.store.Observe(seconds)
 		}
 	}
 	switch {
 	case errors.Is(o.Err, sluice.ErrUncertain):
-		t.errors.WithLabelValues(chargedMaybe).Add(float64(o.Count))
+		t.errors.WithLabelValues(chargedMaybe).Add(float64(count))
 	case o.Err != nil:
-		t.errors.WithLabelValues(chargedNo).Add(float64(o.Count))
+		t.errors.WithLabelValues(chargedNo).Add(float64(count))
 	}
 	if o.Peek || o.Refund {
 		return
@@ -117,7 +117,7 @@ func (t *Telemetry) Observe(_ context.Context, o engine.Observation) {
 	if policy == "" {
 		policy = InlineLabel
 	}
-	t.counter(outcome{policy, o.Outcome, o.Source}).Add(float64(o.Count))
+	t.counter(outcome{policy, o.Outcome, o.Source}).Add(float64(count))
 }
 
 // counter returns the series of an outcome. There are few, and each check counts, so they are found without a lock and
