@@ -54,6 +54,9 @@ func goals() []goal {
 		{"memory/hot/", bucket, "decisions/s, by the best rival", by(rateMetric, rivals), 1.5, false, timesText},
 		{"memory/", bucket, "allocations", just(allocsMetric), 0, true, allocsText},
 		{"weight", bucket, "MEMORY USAGE of a key", just(firstMetric), 120, true, func(n float64) string { return bytesText(n) + " B" }},
+		{"resp/1", "sluice serve", "decisions/s, by INCR", by(rateMetric, yardsticks), 1, false, timesText},
+		{"resp/16", "sluice serve", "decisions/s, by INCR", by(rateMetric, yardsticks), 1, false, timesText},
+		{"resp/64", "sluice serve", "decisions/s, by INCR", by(rateMetric, yardsticks), 0.7, false, timesText},
 		{"growth/", "", "decisions/s, least step from a row to the next", leastStep, 0.5, false, timesText},
 	}
 }
