@@ -94,6 +94,9 @@ var rooms = []room{
 	},
 	{dir: "server/envoyrls/environment", rooms: []string{"policy/filesource"}, outside: []string{"net"}},
 	{
+		dir: "server/respapi", rooms: []string{".", "control", "engine"}, outside: []string{"net"},
+	},
+	{
 		dir: "server/telemetry", rooms: []string{".", "engine"}, modules: []string{"github.com/prometheus/client_golang"},
 		outside: []string{"net/http"},
 	},
@@ -101,7 +104,7 @@ var rooms = []room{
 		dir: "server",
 		rooms: []string{
 			".", "control", "engine", "policy", "policy/filesource", "server/envoyrls", "server/envoyrls/config",
-			"server/envoyrls/environment", "server/httpapi",
+			"server/envoyrls/environment", "server/httpapi", "server/respapi",
 			"server/telemetry", "store/denycache", "store/lease", "store/ledger", "store/memstore", "store/redisstore",
 		},
 		modules: []string{"github.com/redis/rueidis", "google.golang.org/grpc"},

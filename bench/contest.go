@@ -24,6 +24,8 @@ type group struct {
 	contests  []contest
 	// weigh says that the memory of keys is measured, in place of decisions.
 	weigh bool
+	// drive measures the contests in place of asking; nil where the limiters are asked.
+	drive func(ctx context.Context, g group, s settings, progress io.Writer) ([]row, error)
 }
 
 // contest is the limiters that take turns under one load.
@@ -81,6 +83,10 @@ func (g group) measure(ctx context.Context, s settings, progress io.Writer) (t t
 	}
 	if g.weigh {
 		t.rows, err = g.weighAll(ctx, c, s, progress)
+		return t, err
+	}
+	if g.drive != nil {
+		t.rows, err = g.drive(ctx, g, s, progress)
 		return t, err
 	}
 	fmt.Fprintf(progress, "%s: verifying\n", g.name)

@@ -56,6 +56,9 @@ func goals() []goal {
 		{"weight", bucket, "MEMORY USAGE of a key", just(firstMetric), 120, true, func(n float64) string { return bytesText(n) + " B" }},
 		{"envoy/hot/128", "sluice serve", "requests/s, by the best rival", by(rateMetric, rivals), 3, false, timesText},
 		{"envoy/hot/128", "sluice serve", "server CPU, by the best rival", by(cpuMetric, rivals), 1. / 3, true, timesText},
+		{"resp/1", "sluice serve", "decisions/s, by INCR", by(rateMetric, yardsticks), 1, false, timesText},
+		{"resp/16", "sluice serve", "decisions/s, by INCR", by(rateMetric, yardsticks), 1, false, timesText},
+		{"resp/64", "sluice serve", "decisions/s, by INCR", by(rateMetric, yardsticks), 0.7, false, timesText},
 		{"growth/", "", "decisions/s, least step from a row to the next", leastStep, 0.5, false, timesText},
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // plan returns the contests of all rows that the settings ask for.
 func plan(s settings) []group {
-	groups := []group{redisGroup(), leaseGroup(), denyGroup(), memoryGroup(), weightGroup(), growthGroup(s.live), httpGroup(), envoyGroup()}
+	groups := []group{redisGroup(), leaseGroup(), denyGroup(), memoryGroup(), weightGroup(), growthGroup(s.live), httpGroup(), envoyGroup(), respGroup()}
 	for i := range groups {
 		groups[i].keep(s.only)
 	}

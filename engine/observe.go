@@ -37,8 +37,10 @@ func (o Outcome) String() string {
 	return fmt.Sprintf("Outcome(%d)", uint8(o))
 }
 
-// Observation is what an observer is told of one check, peek or refund. It names no key.
+// Observation is what an observer is told of one check, peek or refund, or of several that ended alike. It names no key.
 type Observation struct {
+	// More is how many more there were than one.
+	More int
 	// Policy is the name of the policy; empty for the caller's own limits.
 	Policy string
 	// Outcome says how it ended.

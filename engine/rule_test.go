@@ -42,8 +42,8 @@ func TestCheckRules(t *testing.T) {
 			t.Errorf("query %d is answered %+v, want %+v", i, r, want[i])
 		}
 	}
-	if len(seen) != 6 || seen[0].Policy != "" || seen[2].Outcome != engine.Denied || seen[5].Outcome != engine.ShadowDenied {
-		t.Errorf("the observer was told %+v, want 6 checks by no policy", seen)
+	if len(seen) != 5 || seen[0].Policy != "" || seen[2].Outcome != engine.Denied || seen[3].More != 1 || seen[4].Outcome != engine.ShadowDenied {
+		t.Errorf("the observer was told %+v, want 6 checks by no policy, of which the two that are alike together", seen)
 	}
 	if a, err := e.Check(t.Context(), engine.Query{Policy: "door", Key: "k", Cost: 1}); err != nil || !a.Allowed {
 		t.Errorf("the policy of a namespace's name answers %+v, %v, want its own counter", a, err)
@@ -160,5 +160,98 @@ func TestNewRuleRefuses(t *testing.T) {
 	t.Parallel()
 	if _, err := engine.NewRule("N", nil, engine.RuleConfig{}); err == nil {
 		t.Error("a rule without limits in a namespace N is no error")
+	}
+}
+
+// alone is a store that has nothing but what every store has.
+type alone struct{ sluice.Store }
+
+// TestCheckBatch has a batch answer alike, again and again in the same memory, by a store that writes into it and by one that
+// does not.
+func TestCheckBatch(t *testing.T) {
+	t.Parallel()
+	direct := newEngine(t, newStore(t), engine.Config{})
+	through := newEngine(t, alone{newStore(t)}, engine.Config{})
+	r := newRule(t, "door", engine.RuleConfig{}, sluice.PerDay(5))
+	var a, b engine.RuleBatch
+	for round, queries := range [][]engine.RuleQuery{
+		{{Rule: r, Key: "k", Cost: 2}, {Rule: r, Key: "", Cost: 1}, {Rule: r, Key: "k", Cost: 4}, {Rule: r, Key: "j", Cost: 1}},
+		{{Rule: r, Key: "k", Cost: 3}},
+		{{Rule: r, Key: ""}},
+		{},
+		{{Rule: r, Key: "k", Cost: 1}, {Rule: r, Key: "k", Refund: 1}, {Rule: r, Key: "k", Cost: 1, Peek: true}, {Rule: r, Key: "k", Cost: 1}},
+	} {
+		a.Queries, b.Queries = append(a.Queries, queries...), append(b.Queries, queries...)
+		direct.CheckBatch(t.Context(), &a)
+		through.CheckBatch(t.Context(), &b)
+		if len(a.Results) != len(queries) || len(b.Results) != len(queries) {
+			t.Fatalf("round %d: %d queries have %d and %d answers", round, len(queries), len(a.Results), len(b.Results))
+		}
+		for i := range queries {
+			x, y := a.Results[i], b.Results[i]
+			if (x.Err != nil) != (y.Err != nil) || (x.Err != nil) != (queries[i].Key == "") {
+				t.Errorf("round %d, query %d: the errors are %v and %v", round, i, x.Err, y.Err)
+			}
+			if x.Answer.Allowed != y.Answer.Allowed || x.Answer.Remaining != y.Answer.Remaining || x.Answer.Key != y.Answer.Key {
+				t.Errorf("round %d, query %d: the answers are %+v and %+v", round, i, x.Answer, y.Answer)
+			}
+		}
+		a.Forget()
+		b.Forget()
+	}
+}
+
+// broken is a store that fails, at once or not.
+type broken struct {
+	sluice.Store
+	err error
+}
+
+func (b broken) Check(context.Context, sluice.Request) (sluice.Decision, error) {
+	return sluice.Decision{}, b.err
+}
+
+type brokenAtOnce struct{ broken }
+
+func (b brokenAtOnce) CheckInto(_ context.Context, req *sluice.Request, _ *sluice.Decision) error {
+	if req.Key == "well" {
+		return nil
+	}
+	return b.err
+}
+
+// TestStoreErrors has a rule say what on_error says, or the store's error where it is told to.
+func TestStoreErrors(t *testing.T) {
+	t.Parallel()
+	gone := errors.New("gone")
+	for _, store := range []sluice.Store{broken{newStore(t), gone}, brokenAtOnce{broken{newStore(t), gone}}} {
+		var seen []engine.Observation
+		e := newEngine(t, store, engine.Config{Observer: func(_ context.Context, o engine.Observation) { seen = append(seen, o) }})
+		for _, test := range []struct {
+			config          engine.RuleConfig
+			allowed, failed bool
+			outcome         engine.Outcome
+		}{
+			{engine.RuleConfig{}, true, false, engine.Allowed},
+			{engine.RuleConfig{OnError: sluice.Deny}, false, false, engine.Denied},
+			{engine.RuleConfig{StoreErrors: true}, false, true, engine.Failed},
+		} {
+			r := newRule(t, "door", test.config, sluice.PerDay(5))
+			seen = nil
+			got := e.CheckRules(t.Context(), []engine.RuleQuery{{Rule: r, Key: "k", Cost: 1}})[0]
+			if got.Answer.Allowed != test.allowed || (got.Err != nil) != test.failed || test.failed != errors.Is(got.Err, gone) {
+				t.Errorf("%T, %+v: a check is answered %+v, %v", store, test.config, got.Answer, got.Err)
+			}
+			if len(seen) != 1 || seen[0].Outcome != test.outcome || !errors.Is(seen[0].Err, gone) {
+				t.Errorf("%T, %+v: the observer was told %+v", store, test.config, seen)
+			}
+			one, err := e.CheckRule(t.Context(), engine.RuleQuery{Rule: r, Key: "k", Cost: 1})
+			if one.Allowed != test.allowed || (err != nil) != test.failed {
+				t.Errorf("%T, %+v: a check alone is answered %+v, %v", store, test.config, one, err)
+			}
+		}
+		if e.StoreFailure() == nil {
+			t.Errorf("%T: the store counts as well", store)
+		}
 	}
 }

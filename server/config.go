@@ -79,6 +79,11 @@ var fields = map[string]field{
 	"listen.grpc_tls.client_ca_file": fixed(func(f *filesource.File) *string { return &f.Listen.GRPCTLS.ClientCAFile }),
 	"listen.grpc_tls.client_name":    fixed(func(f *filesource.File) *string { return &f.Listen.GRPCTLS.ClientName }),
 
+	"listen.resp":           fixed(func(f *filesource.File) *string { return &f.Listen.RESP }),
+	"listen.resp_password":  fixed(func(f *filesource.File) *string { return &f.Listen.RESPPassword }),
+	"listen.resp_cert_file": fixed(func(f *filesource.File) *string { return &f.Listen.RESPCertFile }),
+	"listen.resp_key_file":  fixed(func(f *filesource.File) *string { return &f.Listen.RESPKeyFile }),
+
 	"store":                fixed(func(f *filesource.File) *string { return &f.Store }),
 	"store_timeout":        fixed(func(f *filesource.File) *time.Duration { return &f.StoreTimeout }),
 	"store_max_keys":       fixed(func(f *filesource.File) *int { return &f.StoreMaxKeys }),

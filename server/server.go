@@ -69,6 +69,7 @@ type Server struct {
 	telemetry *telemetry.Telemetry
 	store     backend
 	doors     []door
+	resp      respListener
 	envoy     *envoyDoor // nil where there is no directory of rate limit files
 
 	metrics net.Listener // of metrics alone, as upstream has it; nil where there is none
@@ -128,12 +129,25 @@ func New(config Config) (*Server, error) {
 		_ = s.envoy.net.Close() // upstream's environment always has the door
 		return nil, err
 	}
+	if err := s.openRESP(settings); err != nil {
+		closeAll(s.doors)
+		if s.envoy != nil {
+			_ = s.envoy.net.Close()
+		}
+		if s.metrics != nil {
+			_ = s.metrics.Close()
+		}
+		return nil, err
+	}
 	return s, nil
 }
 
 // Validate reports what would keep a server from starting with a configuration file that has no faults in itself.
 func Validate(file *filesource.File) error {
 	if _, err := places(file.Listen); err != nil {
+		return err
+	}
+	if _, err := respPlace(file.Listen); err != nil {
 		return err
 	}
 	if err := validateEnvoy(file); err != nil || file.Store == "memory" {
@@ -143,11 +157,14 @@ func Validate(file *filesource.File) error {
 	return err
 }
 
-// Addr returns the address that a setting's door listens on, "listen.http", "listen.admin" or "listen.grpc"; nil where it
-// has none.
+// Addr returns the address that a setting's door listens on, "listen.http", "listen.admin", "listen.grpc" or "listen.resp";
+// nil where it has none.
 func (s *Server) Addr(setting string) net.Addr {
 	if setting == grpcSetting && s.envoy != nil {
 		return s.envoy.net.Addr()
+	}
+	if setting == "listen.resp" && s.resp.net != nil {
+		return s.resp.net.Addr()
 	}
 	for _, d := range s.doors {
 		if d.setting == setting {
@@ -173,7 +190,7 @@ func (s *Server) Run(ctx context.Context, reload <-chan struct{}) error {
 	group.Go(func() { s.probeOften(running) })
 	group.Go(func() { s.watch(ctx, reload) })
 
-	failed := make(chan error, len(s.doors)+2)
+	failed := make(chan error, len(s.doors)+3)
 	if s.envoy != nil {
 		group.Go(func() { failed <- s.envoy.serve() })
 		group.Go(func() { s.envoy.watch(ctx) })
@@ -188,6 +205,10 @@ func (s *Server) Run(ctx context.Context, reload <-chan struct{}) error {
 		server := s.newMetricsServer()
 		servers = append(servers, server)
 		group.Go(func() { failed <- server.Serve(s.metrics) })
+	}
+	if s.resp.door != nil {
+		group.Go(func() { failed <- s.resp.serve() })
+		s.logger.Info("listening", "setting", "listen.resp", "address", s.resp.net.Addr().String(), "password", s.started.Listen.RESPPassword != "")
 	}
 	var err error
 	select {
@@ -220,14 +241,18 @@ func (s *Server) drain(servers []*http.Server) {
 	for _, d := range s.doors {
 		_ = d.net.Close() // Serve has it too, and closes it again
 	}
-	for begun := time.Now(); s.connections.Load() > 0 && time.Since(begun) < lingerTime; {
-		time.Sleep(5 * time.Millisecond)
+	if s.resp.net != nil {
+		_ = s.resp.net.Close()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	var group sync.WaitGroup
+	group.Go(func() { s.drainRESP(ctx) })
 	if s.envoy != nil {
 		group.Go(func() { s.envoy.drain(ctx) })
+	}
+	for begun := time.Now(); s.connections.Load() > 0 && time.Since(begun) < lingerTime; {
+		time.Sleep(5 * time.Millisecond)
 	}
 	for _, server := range servers {
 		group.Go(func() {
@@ -315,6 +340,9 @@ func (s *Server) apply(file *filesource.File) {
 	_, outlasting := s.store.ledger()
 	s.api.Configure(options(settings, outlasting))
 	s.envoy.configure(settings)
+	if s.resp.door != nil {
+		s.resp.door.Configure(respOptions(settings))
+	}
 	if err := s.control.Apply(context.Background(), fileOf(settings)); err != nil {
 		s.logger.Error("the policies of the configuration file are not in force yet; trying on", "file", s.config.File, "error", err)
 	}

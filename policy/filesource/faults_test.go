@@ -44,10 +44,9 @@ func TestFaults(t *testing.T) {
 			"f:5:1: foo: " + noSuchField + "there are " + allFields,
 			`f:6:1: "a\nb": ` + noSuchField + "there are " + allFields,
 		}},
-		{"fields of later versions", "\n\nadmin: {}\nlisten: {resp: x}\npolicies:\n  api:\n    limits: [1/s]\n    on_error: local\n", []string{
+		{"fields of later versions", "\n\nadmin: {}\npolicies:\n  api:\n    limits: [1/s]\n    on_error: local\n", []string{
 			"f:3:1: admin: tokens are not in this version; take the field out",
-			"f:4:10: listen.resp: the RESP door is not in this version; take the field out",
-			"f:8:15: policies.api.on_error: a local share of the limits is not in this version; write allow or deny",
+			"f:7:15: policies.api.on_error: a local share of the limits is not in this version; write allow or deny",
 		}},
 		{"envoy", "listen:\n  grpc: nowhere\n  grpc_tls: {cert: c}\nenvoy:\n  directry: d\n  near_limit_ratio: 1.5\n  limit_header: a b\n  on_error: maybe\n", []string{
 			`f:2:9: listen.grpc: "nowhere" is no address to listen on; write HOST:PORT, as in "127.0.0.1:8080", "[::1]:8080" or ":8080" for every address`,
@@ -56,6 +55,10 @@ func TestFaults(t *testing.T) {
 			`f:6:21: envoy.near_limit_ratio: it is "1.5"; it must be a number of more than 0 and at most 1, such as 0.8`,
 			`f:7:17: envoy.limit_header: "a b" is no name of a header field; write letters, digits and dashes`,
 			`f:8:13: envoy.on_error: it is "maybe"; it must be allow or deny`,
+		}},
+		{"resp", "listen:\n  resp: nowhere\n  resp_password: ''\n", []string{
+			`f:2:9: listen.resp: "nowhere" is no address to listen on; write HOST:PORT, as in "127.0.0.1:8080", "[::1]:8080" or ":8080" for every address; or write off`,
+			`f:3:18: listen.resp_password: it has 0 bytes; it must have 1 to 512`,
 		}},
 		{"lease", "policies:\n  a: {limits: [1/s], deny_cache: 1, lease: true}\n  b: {limits: [1/s], lease: {share: 10, ttl: 61s}}\n  c:\n    limits: [1/s]\n    lease:\n      share: 0%\n      tll: 1s\n  d: {limits: [1/s], lease: {share: [x], ttl: x}}\n", []string{
 			`f:2:34: policies.a.deny_cache: it is "1"; it must be true or false`,

@@ -117,6 +117,25 @@ var listenSettings = []setting[Listen]{
 		under: rows(tlsSettings),
 		read:  func(r *reader, v value, l *Listen) { fields(r, v, tlsSettings, nil, &l.GRPCTLS) },
 	},
+	{
+		Field: Field{
+			"listen.resp", "HOST:PORT, or off", "",
+			"The address of the door for clients of Redis. Without it that is 127.0.0.1:7379 where listen.http has its default, and else the door is shut.",
+		},
+		read: scalar(parseRESP, func(l *Listen) *string { return &l.RESP }),
+	},
+	{
+		Field: Field{"listen.resp_password", "text, 1 to 512 bytes", "", "What clients of Redis give as their password. Without it they need none."},
+		read:  scalar(parsePassword, func(l *Listen) *string { return &l.RESPPassword }),
+	},
+	{
+		Field: Field{"listen.resp_cert_file", "path", "", "The certificates of the door for clients of Redis, in PEM form, which then speaks TLS only. It is read at the start."},
+		read:  scalar(asText, func(l *Listen) *string { return &l.RESPCertFile }),
+	},
+	{
+		Field: Field{"listen.resp_key_file", "path", "", "The key of the certificates, in PEM form."},
+		read:  scalar(asText, func(l *Listen) *string { return &l.RESPKeyFile }),
+	},
 }
 
 var tlsSettings = []setting[TLS]{
@@ -434,10 +453,6 @@ type laterField struct {
 
 var laterSettings = []laterField{
 	{"admin", "tokens are"},
-}
-
-var laterListen = []laterField{
-	{"resp", "the RESP door is"},
 }
 
 func (l laterField) read(r *reader, v value) {

@@ -49,7 +49,7 @@ type File struct {
 	Envoy Envoy
 }
 
-// Listen is the addresses of the server, each HOST:PORT.
+// Listen is the addresses of the server, each HOST:PORT, and what goes with them.
 type Listen struct {
 	// HTTP is the address of the HTTP door.
 	HTTP string
@@ -59,6 +59,12 @@ type Listen struct {
 	GRPC string
 	// GRPCTLS is the TLS of the gRPC door.
 	GRPCTLS TLS
+	// RESP is the address of the door for clients of Redis, or [Off]; empty where it is not given.
+	RESP string
+	// RESPPassword is what its clients must give; empty where they need not. It must not be logged.
+	RESPPassword string
+	// RESPCertFile and RESPKeyFile are the paths of its certificates and their key; empty where it speaks no TLS.
+	RESPCertFile, RESPKeyFile string
 }
 
 // TLS is how a door proves who it is, and wants its clients to.
@@ -90,6 +96,9 @@ type Envoy struct {
 	// LimitHeader, RemainingHeader and ResetHeader are their names.
 	LimitHeader, RemainingHeader, ResetHeader string
 }
+
+// Off is in the place of an address where there is to be no door.
+const Off = "off"
 
 // Parse reads a file's content; its faults call it name. The error is [Faults]: all that is wrong. Only where it is no
 // YAML at all is the first such place the only fault, because nothing behind it can be trusted. No content makes Parse

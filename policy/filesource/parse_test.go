@@ -22,6 +22,10 @@ listen:
   admin: 127.0.0.1:9091
   grpc: unix:/run/sluice.sock
   grpc_tls: {cert_file: tls/cert.pem, key_file: /tls/key.pem, client_ca_file: ca.pem, client_name: envoy.example}
+  resp: 127.0.0.1:9092
+  resp_password: open sesame
+  resp_cert_file: resp.pem
+  resp_key_file: resp.key
 store: rediss://user:pass%21word@redis.example:6380/2?addr=other.example:6380
 store_timeout: 10s
 store_max_keys: 5000
@@ -97,6 +101,7 @@ func TestParseComplete(t *testing.T) {
 		Listen: Listen{
 			HTTP: "127.0.0.1:9090", Admin: "127.0.0.1:9091", GRPC: "unix:/run/sluice.sock",
 			GRPCTLS: TLS{CertFile: "tls/cert.pem", KeyFile: "/tls/key.pem", ClientCAFile: "ca.pem", ClientName: "envoy.example"},
+			RESP:    "127.0.0.1:9092", RESPPassword: "open sesame", RESPCertFile: "resp.pem", RESPKeyFile: "resp.key",
 		},
 		Envoy: Envoy{
 			Directory: "ratelimit", MergeDomains: true, OnError: sluice.Deny, DenyCache: true, NearLimitRatio: 0.5, ShadowMode: true, QuotaMode: true,

@@ -122,15 +122,36 @@ func parseHeader(text string) (string, error) {
 	return text, nil
 }
 
+// parseRESP reads the address of a door that can be shut.
+func parseRESP(text string) (string, error) {
+	if text == Off {
+		return text, nil
+	}
+	_, err := parseAddress(text)
+	if err != nil {
+		err = fmt.Errorf("%w; or write off", err)
+	}
+	return text, err
+}
+
+// parsePassword reads a password. Its error does not say it.
+func parsePassword(text string) (string, error) {
+	if text == "" || len(text) > 512 {
+		return "", fmt.Errorf("it has %d bytes; it must have 1 to 512", len(text))
+	}
+	return text, nil
+}
+
 func readListen(r *reader, v value, f *File) {
 	var given Listen
-	fields(r, v, listenSettings, laterListen, &given)
+	fields(r, v, listenSettings, nil, &given)
 	if given.HTTP != "" && given.HTTP == given.Admin && !strings.HasSuffix(given.HTTP, ":0") {
 		r.fault(v.at, v.path, "http and admin are the same address; take admin out to serve both there")
 	}
 	f.Listen = Listen{
 		HTTP: cmp.Or(given.HTTP, f.Listen.HTTP), Admin: cmp.Or(given.Admin, f.Listen.Admin),
 		GRPC: cmp.Or(given.GRPC, f.Listen.GRPC), GRPCTLS: given.GRPCTLS,
+		RESP: given.RESP, RESPPassword: given.RESPPassword, RESPCertFile: given.RESPCertFile, RESPKeyFile: given.RESPKeyFile,
 	}
 }
 

@@ -96,16 +96,19 @@ func (t *Telemetry) Handler() http.Handler {
 	return promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{})
 }
 
-// Observe counts one check or peek; it is the engine's observer.
+// Observe counts checks, peeks and refunds that ended alike; it is the engine's observer.
 func (t *Telemetry) Observe(_ context.Context, o engine.Observation) {
+	count := 1 + o.More
 	if o.Err != nil || o.Source == sluice.SourceStore {
-		t.store.Observe(o.Elapsed.Seconds())
+		for seconds, n := o.Elapsed.Seconds(), count; n > 0; n-- {
+			t.store.Observe(seconds)
+		}
 	}
 	switch {
 	case errors.Is(o.Err, sluice.ErrUncertain):
-		t.errors.WithLabelValues(chargedMaybe).Inc()
+		t.errors.WithLabelValues(chargedMaybe).Add(float64(count))
 	case o.Err != nil:
-		t.errors.WithLabelValues(chargedNo).Inc()
+		t.errors.WithLabelValues(chargedNo).Add(float64(count))
 	}
 	if o.Peek || o.Refund {
 		return
@@ -114,7 +117,7 @@ func (t *Telemetry) Observe(_ context.Context, o engine.Observation) {
 	if policy == "" {
 		policy = InlineLabel
 	}
-	t.counter(outcome{policy, o.Outcome, o.Source}).Inc()
+	t.counter(outcome{policy, o.Outcome, o.Source}).Add(float64(count))
 }
 
 // counter returns the series of an outcome. There are few, and each check counts, so they are found without a lock and
@@ -184,5 +187,30 @@ func (t *Telemetry) Refused(held, evicted func() int64) {
 			Name: "sluice_deny_cache_evicted_total",
 			Help: "Refusals that the deny cache forgot for lack of room while they still held: Redis was asked again.",
 		}, func() float64 { return float64(evicted()) }),
+	)
+}
+
+// RESPStats is what is measured of the door for clients of Redis.
+type RESPStats struct{ Open, Accepted, Refused, FailedLogins, ProtocolErrors, TimedOut int64 }
+
+// RESP measures that door. It is called once; the function is called at each look at the metrics.
+func (t *Telemetry) RESP(stats func() RESPStats) {
+	const ends = "sluice_resp_connections_ended_total"
+	counter := func(name, help string, labels prometheus.Labels, of func(RESPStats) int64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels}, func() float64 { return float64(of(stats())) })
+	}
+	cause := func(name string, of func(RESPStats) int64) prometheus.Collector {
+		return counter(ends, "Connections of clients of Redis that the server ended, by cause: max_clients, protocol_error or timeout.",
+			prometheus.Labels{"cause": name}, of)
+	}
+	t.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_resp_connections", Help: "Connections of clients of Redis that are open.",
+		}, func() float64 { return float64(stats().Open) }),
+		counter("sluice_resp_connections_total", "Connections of clients of Redis that were taken.", nil, func(s RESPStats) int64 { return s.Accepted }),
+		counter("sluice_resp_failed_logins_total", "Times a client of Redis gave a wrong password.", nil, func(s RESPStats) int64 { return s.FailedLogins }),
+		cause("max_clients", func(s RESPStats) int64 { return s.Refused }),
+		cause("protocol_error", func(s RESPStats) int64 { return s.ProtocolErrors }),
+		cause("timeout", func(s RESPStats) int64 { return s.TimedOut }),
 	)
 }

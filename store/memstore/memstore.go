@@ -99,17 +99,23 @@ func (s *Store) Stats() Stats {
 
 // Check implements [sluice.Store].
 func (s *Store) Check(ctx context.Context, req sluice.Request) (d sluice.Decision, err error) {
-	if err := ctx.Err(); err != nil {
-		return d, fmt.Errorf("memstore: %w: %w", sluice.ErrNotSent, err)
-	}
-	hash := s.hash(req.Policy.Name, req.Key)
-	if decided, err := s.decideKnown(hash, &req, &d); decided {
-		return d, err
-	}
-	if err := s.decide(hash, &req, &d); err != nil {
+	if err := s.CheckInto(ctx, &req, &d); err != nil {
 		return sluice.Decision{}, err
 	}
 	return d, nil
+}
+
+// CheckInto is [Store.Check] without copies of a question and an answer, for callers who have memory for both. Where there is
+// an error, what it has written means nothing.
+func (s *Store) CheckInto(ctx context.Context, req *sluice.Request, d *sluice.Decision) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("memstore: %w: %w", sluice.ErrNotSent, err)
+	}
+	hash := s.hash(req.Policy.Name, req.Key)
+	if decided, err := s.decideKnown(hash, req, d); decided {
+		return err
+	}
+	return s.decide(hash, req, d)
 }
 
 // CheckAll implements [sluice.Store].

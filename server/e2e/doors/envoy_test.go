@@ -167,6 +167,7 @@ func TestEnvoy(t *testing.T) {
 
 	random := rand.New(rand.NewPCG(1, 2))
 	requests, over, limited := 0, 0, 0
+	client := from("127.0.0.1")
 	for requests < 1000 {
 		r := exampleRoutes[random.IntN(len(exampleRoutes))]
 		var headers []string
@@ -181,7 +182,7 @@ func TestEnvoy(t *testing.T) {
 		reached := [2]int{}
 		same := together(func() {
 			for i, addr := range addrs {
-				replies[i] = ask(t, http.MethodGet, "http://"+addr+r.Prefix, "", headers...)
+				replies[i] = client.ask(t, http.MethodGet, "http://"+addr+r.Prefix, "", headers...)
 				reached[i] = len(b.take())
 			}
 		})

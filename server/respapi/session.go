@@ -1,0 +1,228 @@
+package respapi
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// firstBuffer is how much is read at once from a client that sends little, until it sends more; then it is up to
+	// maxCommand.
+	firstBuffer = 4 << 10
+	// maxReply is how much is answered in one write: where a client has sent so much that the answers are longer, they are
+	// sent in several.
+	maxReply = 64 << 10
+	// quietReads is how many reads that took little have a large buffer given back.
+	quietReads = 128
+)
+
+// session is one connection.
+type session struct {
+	door     *Door
+	conn     net.Conn
+	id       int64
+	loopback bool
+	due      atomic.Int64 // the second, as the door counts, after which it is cut; 0 for none
+
+	known   bool // it has given the password, or there is none
+	leaving bool // it is to end once what was answered is sent
+	name    string
+
+	in      []byte // what was read and not parsed yet is its beginning
+	filled  int    // how much that is
+	quiet   int    // reads in a row that took little
+	parser  parser
+	pending pending
+	recent  recent
+	reply   reply
+}
+
+func newSession(d *Door, conn net.Conn, id int64, loopback bool) *session {
+	if d.config.TLS != nil {
+		conn = tls.Server(conn, d.config.TLS)
+	}
+	s := &session{door: d, conn: conn, id: id, loopback: loopback, known: !d.locked(), in: make([]byte, firstBuffer)}
+	if !s.known || d.config.TLS != nil {
+		s.due.Store(d.seconds.Load() + 1 + loginTime)
+	}
+	return s
+}
+
+// serve answers until the client goes, or has to.
+func (s *session) serve() {
+	defer s.door.end(s)
+	defer s.conn.Close()
+	defer func() {
+		if fault := recover(); fault != nil { // one client must not end the process for all
+			s.door.config.Logger.Error("a connection ended by a fault of the server", "panic", fault, "stack", string(debug.Stack()))
+		}
+	}()
+	if conn, ok := s.conn.(*tls.Conn); ok && conn.HandshakeContext(context.Background()) != nil {
+		return
+	}
+	login := s.due.Load()
+	if s.known {
+		s.due.Store(0)
+	}
+	for !s.leaving {
+		n, err := s.conn.Read(s.in[s.filled:])
+		if err != nil {
+			return
+		}
+		last := s.door.draining.Load() // if it begins later, there is a deadline for what comes next
+		full := s.filled+n == len(s.in)
+		s.filled += n
+		used := s.answer(s.in[:s.filled])
+		s.filled = copy(s.in, s.in[used:s.filled])
+		if !s.flush() {
+			return
+		}
+		switch {
+		case !s.known:
+			s.due.Store(login)
+		case s.filled == 0:
+			s.due.Store(0)
+		case used > 0 || s.due.Load() == 0: // nobody wins time by sending a part of the same command
+			s.due.Store(s.door.seconds.Load() + 1 + commandTime)
+		}
+		s.resize(full, n)
+		if last {
+			break
+		}
+	}
+	s.hangUp()
+}
+
+// answer runs all commands that are whole, and returns how many bytes they have.
+func (s *session) answer(in []byte) (used int) {
+	for !s.leaving {
+		n, err := s.parser.next(in[used:])
+		if err == nil && n == 0 && len(in)-used >= maxCommand {
+			err = errTooLong
+		}
+		if err == nil && n == 0 {
+			break
+		}
+		if err == nil {
+			used += n
+			err = s.run(s.parser.args)
+		}
+		if err != nil {
+			s.refuse(err)
+		}
+		if len(s.reply.b) > maxReply && !s.flush() {
+			s.leaving = true
+		}
+	}
+	s.decide()
+	return used
+}
+
+// refuse ends the session of a client that sent something that is no command.
+func (s *session) refuse(err error) {
+	s.decide()
+	s.door.stats.protocolErrors.Add(1)
+	s.leaving = true
+	if !errors.Is(err, foreignError{}) {
+		s.reply.fail("ERR " + err.Error())
+	}
+}
+
+// run answers one command, or has it wait for those behind it. The error is that of a client that speaks another protocol.
+func (s *session) run(args [][]byte) error {
+	if len(args) == 0 {
+		return nil
+	}
+	c := s.door.find(args[0])
+	fault := ""
+	switch {
+	case s.parser.line && (is(args[0], "POST") || is(args[0], "Host:")):
+		return foreignError{}
+	case !s.known && (c == nil || !c.open):
+		fault = "NOAUTH Authentication required."
+	case c == nil:
+		fault = unknownText(args)
+	case !c.takes(len(args)):
+		fault = arityText(c.name)
+	case c.admin && !s.trusted():
+		fault = "NOPERM " + c.name + " is administration, and this address can be reached from other machines: set resp.password, and give it"
+	case c.inline && !s.trusted() && !s.door.options.Load().AllowInlineLimits:
+		fault = "NOPERM " + c.name + " brings limits of its own, and this address can be reached from other machines: set resp.password, and " +
+			"give it, or set allow_inline_limits: true"
+	}
+	if fault != "" || !c.joins {
+		s.decide()
+	}
+	if fault != "" {
+		s.reply.fail(fault)
+		return nil
+	}
+	c.run(s, args)
+	return nil
+}
+
+// trusted reports whether the client may be the operator: it has given the password or, where there is none, is on this
+// machine.
+func (s *session) trusted() bool { return s.door.locked() && s.known || s.loopback }
+
+// flush sends the answers, and reports whether the client takes them.
+func (s *session) flush() bool {
+	if len(s.reply.b) == 0 {
+		return true
+	}
+	s.due.Store(s.door.seconds.Load() + 1 + writeTime)
+	_, err := s.conn.Write(s.reply.b)
+	s.reply.b = s.reply.b[:0]
+	if cap(s.reply.b) > 2*maxReply {
+		s.reply.b = nil
+	}
+	return err == nil
+}
+
+// resize gives a client that sends much a larger buffer, and takes it back from one that has not done so for some time.
+// Full says that the last read filled it, with so many bytes.
+func (s *session) resize(full bool, read int) {
+	size := len(s.in)
+	switch {
+	case full && size < maxCommand:
+		size *= 2
+	case size > firstBuffer && read <= firstBuffer/2 && s.filled <= firstBuffer/2:
+		if s.quiet++; s.quiet < quietReads {
+			return
+		}
+		size = firstBuffer
+	default:
+		s.quiet = 0
+		return
+	}
+	s.quiet = 0
+	in := make([]byte, size)
+	copy(in, s.in[:s.filled])
+	s.in = in
+	if cap(s.reply.b) > firstBuffer {
+		s.reply.b = nil
+	}
+}
+
+// hangUp ends the connection so that what was answered arrives: to close it with something unread would have the system
+// drop what the client has not taken yet.
+func (s *session) hangUp() {
+	if !s.flush() {
+		return
+	}
+	s.due.Store(s.door.seconds.Load() + 1 + writeTime)
+	if conn, ok := s.conn.(interface{ CloseWrite() error }); !ok || conn.CloseWrite() != nil {
+		return
+	}
+	_ = s.conn.SetReadDeadline(time.Now().Add(lingerTime))
+	for {
+		if _, err := s.conn.Read(s.in); err != nil {
+			return
+		}
+	}
+}
