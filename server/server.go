@@ -157,13 +157,15 @@ func Validate(file *filesource.File) error {
 	return err
 }
 
-// Addr returns the address that a setting's door listens on, "listen.http", "listen.admin", "listen.grpc" or "listen.resp";
-// nil where it has none.
+// Addr returns the address that a setting's door listens on, "listen.http", "listen.admin", "listen.grpc", "listen.resp"
+// or, in upstream's place, "PROMETHEUS_ADDR"; nil where it has none.
 func (s *Server) Addr(setting string) net.Addr {
-	if setting == grpcSetting && s.envoy != nil {
+	switch {
+	case setting == grpcSetting && s.envoy != nil:
 		return s.envoy.net.Addr()
-	}
-	if setting == "listen.resp" && s.resp.net != nil {
+	case setting == metricsSetting && s.metrics != nil:
+		return s.metrics.Addr()
+	case setting == "listen.resp" && s.resp.net != nil:
 		return s.resp.net.Addr()
 	}
 	for _, d := range s.doors {
@@ -195,10 +197,11 @@ func (s *Server) Run(ctx context.Context, reload <-chan struct{}) error {
 		group.Go(func() { failed <- s.envoy.serve() })
 		group.Go(func() { s.envoy.watch(ctx) })
 	}
-	servers := make([]*http.Server, len(s.doors))
-	for i, d := range s.doors {
-		servers[i] = s.newHTTPServer(d)
-		group.Go(func() { failed <- servers[i].Serve(d.net) })
+	var servers []*http.Server
+	for _, d := range s.doors {
+		server := s.newHTTPServer(d)
+		servers = append(servers, server)
+		group.Go(func() { failed <- server.Serve(d.net) })
 		s.logger.Info("listening", "setting", d.setting, "address", d.net.Addr().String(), "checks", d.serves.Checks, "administration", d.serves.Admin)
 	}
 	if s.metrics != nil {

@@ -55,11 +55,18 @@ type running struct {
 // run runs a server with the settings of flags, until the test ends or calls stop.
 func run(t *testing.T, file string, flags map[string]string) *running {
 	t.Helper()
-	r := &running{t: t, log: &log{}, reload: make(chan struct{}), done: make(chan struct{})}
 	if _, given := flags["listen.http"]; !given {
 		flags["listen.http"] = "127.0.0.1:0"
 	}
-	s, err := server.New(server.Config{File: file, Flags: flags, Logger: slog.New(slog.NewTextHandler(r.log, nil))})
+	return serve(t, server.Config{File: file, Flags: flags})
+}
+
+// serve runs a server, until the test ends or calls stop.
+func serve(t *testing.T, config server.Config) *running {
+	t.Helper()
+	r := &running{t: t, log: &log{}, reload: make(chan struct{}), done: make(chan struct{})}
+	config.Logger = slog.New(slog.NewTextHandler(r.log, nil))
+	s, err := server.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,9 @@ import (
 
 // What this file does is done only where the server takes the place of envoyproxy/ratelimit, see [Config].Upstream.
 
+// metricsSetting is upstream's variable of the address of metrics.
+const metricsSetting = "PROMETHEUS_ADDR"
+
 // healthcheckPath is where upstream answers whether it is healthy.
 const healthcheckPath = "/healthcheck"
 
@@ -41,7 +44,7 @@ func (s *Server) listenForMetrics() (err error) {
 		return nil
 	}
 	if s.metrics, err = net.Listen("tcp", s.config.Upstream.MetricsAddress); err != nil {
-		return fmt.Errorf("PROMETHEUS_ADDR: %w; give it another address or stop what listens there", err)
+		return fmt.Errorf(metricsSetting+": %w; give it another address or stop what listens there", err)
 	}
 	return nil
 }

@@ -186,7 +186,7 @@ func (d *Door) takeRest(ctx context.Context, questions []question) {
 const (
 	// answerPart is the part of the time that a caller gives which is kept to answer in, at most answerTime.
 	answerPart = 4
-	answerTime = 5 * time.Millisecond
+	answerTime = 50 * time.Millisecond
 )
 
 // within returns a context that ends early enough for the caller to get what on_error says, where the store may take
