@@ -165,6 +165,7 @@ func TestEnvoy(t *testing.T) {
 	b := newBackend(t)
 	addrs := startEnvoy(t, b, ours.grpc, upstream.grpc)
 
+	client := from("127.0.0.1")
 	random := rand.New(rand.NewPCG(1, 2))
 	requests, over, limited := 0, 0, 0
 	for requests < 1000 {
@@ -181,7 +182,7 @@ func TestEnvoy(t *testing.T) {
 		reached := [2]int{}
 		same := together(func() {
 			for i, addr := range addrs {
-				replies[i] = ask(t, http.MethodGet, "http://"+addr+r.Prefix, "", headers...)
+				replies[i] = client.ask(t, http.MethodGet, "http://"+addr+r.Prefix, "", headers...)
 				reached[i] = len(b.take())
 			}
 		})
