@@ -92,6 +92,7 @@ var rooms = []room{
 		dir: "server/envoyrls/config", rooms: []string{".", "policy", "policy/filesource"}, // no type of the protocol
 		modules: []string{"go.yaml.in/yaml/v3"}, outside: []string{"os"},
 	},
+	{dir: "server/envoyrls/environment", rooms: []string{"policy/filesource"}, outside: []string{"net"}},
 	{
 		dir: "server/telemetry", rooms: []string{".", "engine"}, modules: []string{"github.com/prometheus/client_golang"},
 		outside: []string{"net/http"},
@@ -99,7 +100,8 @@ var rooms = []room{
 	{
 		dir: "server",
 		rooms: []string{
-			".", "control", "engine", "policy", "policy/filesource", "server/envoyrls", "server/envoyrls/config", "server/httpapi",
+			".", "control", "engine", "policy", "policy/filesource", "server/envoyrls", "server/envoyrls/config",
+			"server/envoyrls/environment", "server/httpapi",
 			"server/telemetry", "store/denycache", "store/lease", "store/ledger", "store/memstore", "store/redisstore",
 		},
 		modules: []string{"github.com/redis/rueidis", "google.golang.org/grpc"},
@@ -108,8 +110,8 @@ var rooms = []room{
 	{
 		dir: "server/cmd/sluice",
 		rooms: []string{
-			".", "control", "engine", "policy", "policy/filesource", "server", "server/httpapi", "store/memstore",
-			"store/redisstore",
+			".", "control", "engine", "policy", "policy/filesource", "server", "server/envoyrls/config", "server/envoyrls/environment",
+			"server/httpapi", "store/memstore", "store/redisstore",
 		},
 		modules: []string{"github.com/go-json-experiment/json", "github.com/spf13", "golang.org/x/term"},
 		outside: guarded,

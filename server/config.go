@@ -112,9 +112,12 @@ func needRestart(started, now *filesource.File) (changed []string) {
 	return changed
 }
 
-// read returns the settings that hold: those of the file, or of the example where there is none, and over them those of
+// read returns the settings that hold: those of upstream's environment, of the file, or of the example where there is none, and over them those of
 // the environment and of the flags.
 func (c Config) read() (*filesource.File, error) {
+	if c.Upstream != nil {
+		return c.override(c.Upstream.File)
+	}
 	if c.File == "" {
 		file, err := filesource.Parse("example.yaml", example)
 		if err != nil {

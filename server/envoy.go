@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-project/sluice/policy/filesource"
 	"github.com/sluice-project/sluice/server/envoyrls"
 	"github.com/sluice-project/sluice/server/envoyrls/config"
+	"github.com/sluice-project/sluice/server/envoyrls/environment"
 )
 
 // grpcSetting is the setting of the address of the gRPC door.
@@ -28,10 +29,15 @@ type envoyDoor struct {
 	logger *slog.Logger
 	files  string // the directory
 	read   config.Options
+	loaded bool // at the start
 }
 
 // newEnvoyDoor reads the rate limit files of the configuration; without a directory there is no door, and nil.
-func newEnvoyDoor(e *engine.Engine, settings *filesource.File, logger *slog.Logger) (*envoyDoor, error) {
+//
+// Where upstream's environment says so, files with faults do not keep the door from opening.
+func newEnvoyDoor(
+	e *engine.Engine, settings *filesource.File, upstream *environment.Settings, logger *slog.Logger,
+) (*envoyDoor, error) {
 	if settings.Envoy.Directory == "" {
 		return nil, nil
 	}
@@ -39,19 +45,26 @@ func newEnvoyDoor(e *engine.Engine, settings *filesource.File, logger *slog.Logg
 		door:  envoyrls.New(e, envoyOptions(settings), envoyrls.Config{StoreTimeout: settings.StoreTimeout}),
 		files: settings.Envoy.Directory, read: config.Options{Merge: settings.Envoy.MergeDomains}, logger: logger,
 	}
+	serve := envoyrls.ServerConfig{}
+	if upstream != nil {
+		d.read.AllFiles = true
+		serve.MaxConnectionAge, serve.MaxConnectionAgeGrace = upstream.MaxConnectionAge, upstream.MaxConnectionAgeGrace
+	}
 	c, err := config.Load(d.files, d.read)
-	if err != nil {
+	if err == nil {
+		err = d.door.Apply(c)
+	}
+	if err != nil && (upstream == nil || !upstream.Force) {
 		return nil, fmt.Errorf("envoy.directory: %w", err)
 	}
-	if err := d.door.Apply(c); err != nil {
+	if err == nil {
+		d.loaded = true
+		d.door.Loaded(nil)
+	}
+	if serve.Credentials, err = grpcCredentials(settings.Listen.GRPCTLS); err != nil {
 		return nil, err
 	}
-	d.door.Loaded(nil)
-	credentials, err := grpcCredentials(settings.Listen.GRPCTLS)
-	if err != nil {
-		return nil, err
-	}
-	d.server = d.door.Server(envoyrls.ServerConfig{Credentials: credentials})
+	d.server = d.door.Server(serve)
 	return d, nil
 }
 
@@ -107,7 +120,7 @@ func (d *envoyDoor) serve() error {
 
 // watch reads the files again when they change, until ctx ends.
 func (d *envoyDoor) watch(ctx context.Context) {
-	again := false
+	again := !d.loaded
 	apply := func(c *config.Config) {
 		if err := d.door.Apply(c); err != nil {
 			d.refuse(err)

@@ -21,6 +21,7 @@ import (
 	"github.com/sluice-project/sluice/engine"
 	"github.com/sluice-project/sluice/policy"
 	"github.com/sluice-project/sluice/policy/filesource"
+	"github.com/sluice-project/sluice/server/envoyrls/environment"
 	"github.com/sluice-project/sluice/server/httpapi"
 	"github.com/sluice-project/sluice/server/telemetry"
 )
@@ -34,6 +35,9 @@ type Config struct {
 	Flags map[string]string
 	// Env returns an environment variable, "" where there is none. By default there is none.
 	Env func(name string) string
+	// Upstream is what the environment variables of envoyproxy/ratelimit say, in the place of a file: the server then
+	// answers on that program's ports and paths. The default is none.
+	Upstream *environment.Settings
 	// Logger is told what becomes of the process, never of single checks, and is told no key and no password. The
 	// default discards.
 	Logger *slog.Logger
@@ -67,6 +71,8 @@ type Server struct {
 	doors     []door
 	envoy     *envoyDoor // nil where there is no directory of rate limit files
 
+	metrics net.Listener // of metrics alone, as upstream has it; nil where there is none
+
 	connections atomic.Int64 // that are open
 }
 
@@ -98,14 +104,14 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.envoy, err = newEnvoyDoor(s.engine, settings, s.logger); err != nil {
+	if s.envoy, err = newEnvoyDoor(s.engine, settings, config.Upstream, s.logger); err != nil {
 		return nil, err
 	}
 	if s.envoy != nil {
 		s.telemetry.Include(s.envoy.door.Metrics())
 		s.api.ServeEnvoy(http.HandlerFunc(s.envoy.door.JSON))
 	}
-	if config.File == "" {
+	if config.File == "" && config.Upstream == nil {
 		s.logger.Info("there is no configuration file; serving the policies of example.yaml", "policies", len(settings.Policies))
 	}
 	if s.doors, err = open(addresses); err != nil {
@@ -116,6 +122,11 @@ func New(config Config) (*Server, error) {
 			closeAll(s.doors)
 			return nil, err
 		}
+	}
+	if err := s.listenForMetrics(); err != nil {
+		closeAll(s.doors)
+		_ = s.envoy.net.Close() // upstream's environment always has the door
+		return nil, err
 	}
 	return s, nil
 }
@@ -162,7 +173,7 @@ func (s *Server) Run(ctx context.Context, reload <-chan struct{}) error {
 	group.Go(func() { s.probeOften(running) })
 	group.Go(func() { s.watch(ctx, reload) })
 
-	failed := make(chan error, len(s.doors)+1)
+	failed := make(chan error, len(s.doors)+2)
 	if s.envoy != nil {
 		group.Go(func() { failed <- s.envoy.serve() })
 		group.Go(func() { s.envoy.watch(ctx) })
@@ -172,6 +183,11 @@ func (s *Server) Run(ctx context.Context, reload <-chan struct{}) error {
 		servers[i] = s.newHTTPServer(d)
 		group.Go(func() { failed <- servers[i].Serve(d.net) })
 		s.logger.Info("listening", "setting", d.setting, "address", d.net.Addr().String(), "checks", d.serves.Checks, "administration", d.serves.Admin)
+	}
+	if s.metrics != nil {
+		server := s.newMetricsServer()
+		servers = append(servers, server)
+		group.Go(func() { failed <- server.Serve(s.metrics) })
 	}
 	var err error
 	select {
@@ -184,7 +200,7 @@ func (s *Server) Run(ctx context.Context, reload <-chan struct{}) error {
 
 func (s *Server) newHTTPServer(d door) *http.Server {
 	return &http.Server{
-		Handler:           s.api.Handler(d.serves),
+		Handler:           s.asUpstream(d, s.api.Handler(d.serves)),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second, // a body is at most 1 MiB
 		WriteTimeout:      30 * time.Second,
@@ -253,7 +269,7 @@ func (s *Server) probeOften(ctx context.Context) {
 // tellReady tells the doors that have no readyz of their own.
 func (s *Server) tellReady() {
 	if s.envoy != nil {
-		s.envoy.door.SetReady(s.api.Ready())
+		s.envoy.door.SetReady(s.ready())
 	}
 }
 

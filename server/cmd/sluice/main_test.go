@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"sluice": main})
 }
 
-// The scripts find in $ADDR an address that is free, in $REDIS the URL of a Redis of their own, in $REDIS_ADDR its address,
+// The scripts find in $ADDR an address that is free and in $PORT its port, in $REDIS the URL of a Redis of their own, in $REDIS_ADDR its address,
 // and in $LONG a key of 400 bytes.
 func TestScripts(t *testing.T) {
 	redis := redistest.Start(t, redistest.Options{Password: "open-sesame"})
@@ -35,6 +35,7 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			e.Setenv("ADDR", l.Addr().String())
+			e.Setenv("PORT", strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 			e.Setenv("REDIS", redis.URL())
 			e.Setenv("REDIS_ADDR", redis.Addr())
 			e.Setenv("LONG", strings.Repeat("0123456789", 40))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/sluice-project/sluice/server"
+	"github.com/sluice-project/sluice/server/envoyrls/environment"
 )
 
 func newServe() *cobra.Command {
@@ -27,13 +29,18 @@ The configuration file is read again when it changes and on SIGHUP; a faulty one
 changes nothing. Of its policies and schedules, what has changed in the file changes
 live; what was changed over HTTP or by "sluice policies" stays.
 
+With --envoy-env it takes the place of envoyproxy/ratelimit: it reads that program's
+environment variables and rate limit files, and answers on its ports and paths.
+
 Every flag is also an environment variable, such as SLUICE_STORE or
 SLUICE_LISTEN_HTTP: a flag beats the environment, the environment beats the file.`,
 		Example: `  sluice serve
   sluice serve --config sluice.yaml --store redis://127.0.0.1:6379
-  SLUICE_LISTEN_HTTP=127.0.0.1:9000 sluice serve`,
+  SLUICE_LISTEN_HTTP=127.0.0.1:9000 sluice serve
+  REDIS_SOCKET_TYPE=tcp REDIS_URL=127.0.0.1:6379 RUNTIME_ROOT=/srv/ratelimit sluice serve --envoy-env`,
 		Args: cobra.NoArgs,
 	}
+	envoyEnv := c.Flags().Bool("envoy-env", false, "read the environment variables of envoyproxy/ratelimit, in the place of a configuration file")
 	file := c.Flags().String("config", "", "configuration file (default: example policies; SLUICE_CONFIG)")
 	for _, s := range server.Settings() {
 		addSetting(c.Flags(), s)
@@ -49,6 +56,11 @@ SLUICE_LISTEN_HTTP: a flag beats the environment, the environment beats the file
 			Logger:  slog.New(slog.NewTextHandler(os.Stderr, nil)),
 			Version: version(),
 		}
+		if *envoyEnv {
+			if err := replaceUpstream(&config); err != nil {
+				return err
+			}
+		}
 		for _, s := range server.Settings() {
 			if f := c.Flags().Lookup(s.Flag); f.Changed {
 				config.Flags[s.Path] = f.Value.String()
@@ -57,6 +69,27 @@ SLUICE_LISTEN_HTTP: a flag beats the environment, the environment beats the file
 		return serve(config)
 	}
 	return c
+}
+
+// replaceUpstream has a server take the place of envoyproxy/ratelimit, by its environment variables.
+func replaceUpstream(config *server.Config) error {
+	if config.File != "" {
+		return errors.New("--envoy-env takes the place of a configuration file: leave out --config and SLUICE_CONFIG, or --envoy-env")
+	}
+	settings, err := environment.Read(os.Getenv)
+	if err != nil {
+		return err
+	}
+	options := &slog.HandlerOptions{Level: settings.LogLevel}
+	config.Logger = slog.New(slog.NewTextHandler(os.Stderr, options))
+	if settings.LogJSON {
+		config.Logger = slog.New(slog.NewJSONHandler(os.Stderr, options))
+	}
+	for _, warning := range settings.Warnings {
+		config.Logger.Warn(warning)
+	}
+	config.Upstream = settings
+	return nil
 }
 
 // addSetting adds the flag of a setting.

@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // node is a descriptor in the tree of a domain, or the domain itself.
 type node struct {
@@ -40,14 +43,21 @@ func build(docs []*document, merge bool, to *faults) *Config {
 			first[d.domain] = d.at
 		}
 		r := &reader{file: d.at.file, faults: to}
-		c.grow(r, domain, d.domain, "", false, d.descriptors)
+		c.grow(r, domain, way{domain: d.domain}, d.descriptors)
 	}
 	return c
 }
 
-// grow adds descriptors to a node. The path is that of the node's rule, with a '.' behind it; byValue is whether any
-// value on it is part of what rules are called.
-func (c *Config) grow(r *reader, n *node, domain, path string, byValue bool, all []*descriptor) {
+// way is what leads to a node.
+type way struct {
+	domain  string
+	path    string // of the node's rule, with a '.' behind it
+	parts   []Part
+	byValue bool // whether a value on it is part of what rules are called
+}
+
+// grow adds descriptors to a node.
+func (c *Config) grow(r *reader, n *node, to way, all []*descriptor) {
 	for _, d := range all {
 		child := &node{valued: d.value != "", byValue: d.byValue, share: d.share}
 		name := d.key
@@ -57,16 +67,19 @@ func (c *Config) grow(r *reader, n *node, domain, path string, byValue bool, all
 		if d.key != "" && !n.add(d.key, d.value, child) {
 			r.fault(d.at, d.path, "there is another descriptor with the key %.64q and the value %.64q beside it; take one of them out", d.key, d.value)
 		}
-		by := byValue || d.byValue && !d.share && (d.value == "" || child.parts != nil)
+		on := way{
+			domain: to.domain, path: to.path + name + ".", parts: append(slices.Clip(to.parts), Part{d.key, d.value, d.share}),
+			byValue: to.byValue || d.byValue && !d.share && (d.value == "" || child.parts != nil),
+		}
 		if d.hasLimit {
 			rule := d.rule(r)
-			rule.ID, rule.Domain, rule.Path, rule.ByValue = len(c.Rules), domain, path+name, by
+			rule.ID, rule.Domain, rule.Path, rule.Parts, rule.ByValue = len(c.Rules), to.domain, to.path+name, on.parts, on.byValue
 			c.Rules = append(c.Rules, rule)
 			child.rule = rule
 		} else if own := d.own; own.algorithm != nil || own.every != nil || own.burst != nil {
 			r.fault(d.at, d.path, "algorithm, every and burst go with a rate_limit only, and it has none")
 		}
-		c.grow(r, child, domain, path+name+".", by, d.children)
+		c.grow(r, child, on, d.children)
 	}
 }
 

@@ -37,6 +37,8 @@ type Rule struct {
 	// Path is the keys, with the values where the file gives them, from the outermost descriptor inwards, as upstream
 	// calls the rule in its statistics: "key_value.subkey".
 	Path string
+	// Parts are the same, one by one.
+	Parts []Part
 	// Unlimited lets everybody through; then there are no numbers.
 	Unlimited bool
 	// Requests is how many there may be, 0 to [sluice.MaxCount], in each Every of Unit.
@@ -58,6 +60,14 @@ type Rule struct {
 	// Metadata is what is told of the rule when it lets a request through: what JSON can say. It is nil where there is
 	// none, and must not be changed.
 	Metadata map[string]any
+}
+
+// Part is a descriptor on the way to a rule.
+type Part struct {
+	// Key and Value are those of the file; an empty Value is any.
+	Key, Value string
+	// Shared says that all values that the Value, which has a '*', matches have one counter.
+	Shared bool
 }
 
 // Entry is a key and a value of a request's descriptor.
