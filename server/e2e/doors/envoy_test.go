@@ -165,6 +165,7 @@ func TestEnvoy(t *testing.T) {
 	b := newBackend(t)
 	addrs := startEnvoy(t, b, ours.grpc, upstream.grpc)
 
+	client := from("127.0.0.1")
 	random := rand.New(rand.NewPCG(1, 2))
 	requests, over, limited := 0, 0, 0
 	client := from("127.0.0.1")
