@@ -35,6 +35,8 @@ func (s *suite) testRefund(t rapid.TB) {
 			{cost: 2, remaining: 18, reset: 200 * ms},
 			{after: 50 * ms, cost: -1, remaining: 19, reset: 50 * ms},
 			{cost: -1, remaining: 20},
+			{cost: 3, remaining: 17, reset: 300 * ms},
+			{after: 150 * ms, cost: -2, remaining: 20}, // one unit was earned in the place of the one that is left, and a half
 			{cost: 20, remaining: 0, reset: 2 * time.Second},
 			{after: 1100 * ms, cost: -8, remaining: 19, reset: 100 * ms}, // more than a period after it was full
 			{cost: 1, remaining: 18, reset: 200 * ms},
@@ -96,8 +98,9 @@ func (s *suite) testRefund(t rapid.TB) {
 				t.Errorf("%s, turn %d: %s: %s, retry after %s, reset after %s; want %d remaining, %s, %s",
 					l, i, question(req), got, got.RetryAfter, got.ResetAfter, turn.remaining, turn.retry, turn.reset)
 			}
-			if got.Cost != req.Cost || got.Source != sluice.SourceStore {
-				t.Errorf("%s, turn %d: cost %d, by %s", l, i, got.Cost, got.Source)
+			of := limitOf(got, 0)
+			if of.Remaining != turn.remaining || of.RetryAfter != turn.retry || of.ResetAfter != turn.reset || got.Cost != req.Cost {
+				t.Errorf("%s, turn %d: cost %d, of the limit: %+v", l, i, got.Cost, of.Outcome)
 			}
 			if turn.cost != 0 {
 				d.wantKept(got.ResetAfter, wall)
@@ -137,6 +140,24 @@ func (s *suite) testRefundOfNothing(t rapid.TB) {
 		if got := d.check(1); got.Allowed {
 			t.Errorf("%s: one more than there is, of which some was given back before: %s", l, got)
 		}
+	}
+}
+
+// testRefundUnderAnother: where nothing is used of the limits that are asked, a refund leaves what others have written.
+func (s *suite) testRefundUnderAnother(t rapid.TB) {
+	ctx, cancel := call()
+	defer cancel()
+	d := s.newDesk(ctx, t, sluice.Policy{Limits: []sluice.Limit{sluice.PerDay(5)}})
+	d.check(3)
+	before, other := d.policy, *d.policy
+	other.Limits = []sluice.Limit{sluice.PerHour(7)}
+	d.policy = &other
+	if got := d.ask(sluice.Request{Refund: 2}); got.Remaining != 7 {
+		t.Errorf("a refund by a limit that nobody has used: %s, want 7 remaining", got)
+	}
+	d.policy = before
+	if got := d.peek(); got.Remaining != 2 {
+		t.Errorf("the limit that was used: %s, want 2 remaining", got)
 	}
 }
 

@@ -110,6 +110,7 @@ func (s *suite) promises() []promise {
 		{"stale", s.testStale},
 		{"refund", s.testRefund},
 		{"refund of nothing", s.testRefundOfNothing},
+		{"refund under another", s.testRefundUnderAnother},
 		{"refund of several", s.testRefundOfSeveral},
 		{"refund of the barred", s.testRefundOfTheBarred},
 		{"penalty", s.testPenalty},
