@@ -37,7 +37,7 @@ func respGroup() group {
 			{"pipeline", false, func(r row, _ []row) string { return r.keys }},
 		}, loadColumns[1:], []column{cpuColumn, versus("x INCR", rateMetric, yardsticks), versus("x INCR CPU", cpuMetric, yardsticks)}),
 		note: fmt.Sprintf("redis-benchmark asks over %d connections, and has one of the cores to itself where the server leaves it: CL.THROTTLE, which decides by the embedded store and charges, beside INCR, which counts; both of %s keys in random order. A reply of CL.THROTTLE is five numbers, which redis-benchmark takes longer to read. redis-server uses one processor; so does sluice serve where it is started with GOMAXPROCS=1. p50 and p99 are of a whole pipeline.",
-			respClients, count(spreadKeys)),
+			respClients, count(memoryKeys)),
 	}
 	servers := []respServer{sluiceRESP(p, "sluice serve", nil), sluiceRESP(p, "sluice serve, one processor", []string{"GOMAXPROCS=1"}), redisRESP()}
 	for _, depth := range []int{1, 16, 64} {
@@ -57,7 +57,7 @@ func respGroup() group {
 func sluiceRESP(p *programs, name string, env []string) respServer {
 	return respServer{
 		limiter: limiter{name: name, ours: true},
-		command: []string{"CL.THROTTLE", "key:__rand_int__", "1000000", "1000000", "1"}, // so much that all are allowed, and charged
+		command: []string{"CL.THROTTLE", "key:__rand_int__", "1000000", "1", "60"}, // so much that all are allowed, and what was used is remembered
 		begins:  "*5\r\n:0\r\n:1000001\r\n",
 		service: service{
 			ports: 2,
@@ -206,7 +206,7 @@ func (r *respRun) measure(ctx context.Context, depth string, duration time.Durat
 // ask has redis-benchmark ask as often as it would in so long.
 func (r *respRun) ask(ctx context.Context, depth string, duration time.Duration) (figures, error) {
 	asks := max(1000, int(r.rate[depth]*duration.Seconds()))
-	args := []string{"-p", portOf(r.addr), "-c", strconv.Itoa(respClients), "-P", depth, "-n", strconv.Itoa(asks), "-r", strconv.Itoa(spreadKeys), "--csv"}
+	args := []string{"-p", portOf(r.addr), "-c", strconv.Itoa(respClients), "-P", depth, "-n", strconv.Itoa(asks), "-r", strconv.Itoa(memoryKeys), "--csv"}
 	before, err := r.process.cpu()
 	if err != nil {
 		return figures{}, err
