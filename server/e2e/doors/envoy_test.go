@@ -168,7 +168,6 @@ func TestEnvoy(t *testing.T) {
 	client := from("127.0.0.1")
 	random := rand.New(rand.NewPCG(1, 2))
 	requests, over, limited := 0, 0, 0
-	client := from("127.0.0.1")
 	for requests < 1000 {
 		r := exampleRoutes[random.IntN(len(exampleRoutes))]
 		var headers []string
