@@ -17,8 +17,8 @@ var envoyFaults = []fault{
 	{
 		name: "a shared threshold is one of each value",
 		file: "server/envoyrls/config/match.go", by: envoyFiles,
-		old: "		if n.share {\n			m.shared |= 1 << i\n		}\n",
-		new: "",
+		old: "			m.shared |= 1 << i\n",
+		new: "			m.shared |= 0 << i\n",
 	},
 	{
 		name: "a pattern's prefix and suffix overlap",
@@ -61,12 +61,6 @@ var envoyFaults = []fault{
 		file: "server/envoyrls/answer.go", by: envoy,
 		old: "return q.answer.Remaining, q.answer.Remaining == 0, ",
 		new: "return q.answer.Remaining, false, ",
-	},
-	{
-		name: "an addend beyond all limits is asked for",
-		file: "server/envoyrls/service.go", by: envoy,
-		old: "q.rule != nil && q.rule.limit != nil && q.addend <= sluice.MaxCount",
-		new: "q.rule != nil && q.rule.limit != nil",
 	},
 	{
 		name: "a quota refuses by itself",
