@@ -99,6 +99,7 @@ func TestReplaces(t *testing.T) {
 		a.ask("OK: OK, OK two2/MINUTE 1 left 1m0s", "a=", "b=")
 		a.ask("OK: OK one1/MINUTE 0 left 1m0s", "a=")             // nothing was taken before
 		a.ask("OK: OK, OK, OK 4294967295 left", "a=", "b=", "c=") // what is replaced replaces all the same
+		a.ask("OK: OK 4294967295 left, OK, OK", "c=", "b=", "a=")
 		a.ask("OK: OK 4294967295 left, OK four9/MINUTE 8 left 1m0s", "c=", "d=")
 	})
 }

@@ -41,6 +41,8 @@ var (
 	handler       = suite{dir: "httplimit"}
 	interceptors  = suite{dir: "grpclimit"}
 	api           = suite{dir: "server/httpapi"}
+	envoy         = suite{dir: "server/envoyrls"}
+	envoyFiles    = suite{dir: "server/envoyrls/config", run: "^(Test[^W]|Fuzz)"} // not Watch, which takes seconds
 	measuring     = suite{dir: "server/cmd/sluice", run: "^Test(Bench|Histogram)"}
 	conditions    = suite{dir: "server/httpapi", run: "^Test(Conditions|PutPolicy|Impose)"}
 )
