@@ -59,7 +59,7 @@ matrix: ## run the store's tests on every version of Redis and Valkey that is su
 
 bench: ## measure this library and others side by side, and write docs/benchmarks.md; BENCHFLAGS=-short for a first look
 	@sh tools/install.sh .tools
-	cd tools && go run ./programs -into ../.tools/programs -only '^h2load$$'
+	@command -v h2load >/dev/null || (cd tools && go run ./programs -into ../.tools/programs -only '^h2load$$')
 	cd bench && go run . -docs ../docs $(BENCHFLAGS)
 
 generate: ## write the generated files again

@@ -173,9 +173,11 @@ func (p *programs) buildWithH2load(ctx context.Context, progress io.Writer) erro
 	if err != nil {
 		return err
 	}
-	p.h2loadPath = filepath.Join(root, ".tools", "programs", "bin", "h2load")
-	if _, err := os.Stat(p.h2loadPath); err != nil {
-		return fmt.Errorf("%w: \"make bench\" brings h2load", err)
+	if p.h2loadPath, err = exec.LookPath("h2load"); err != nil {
+		p.h2loadPath = filepath.Join(root, ".tools", "programs", "bin", "h2load")
+		if _, err := os.Stat(p.h2loadPath); err != nil {
+			return fmt.Errorf("%w: \"make bench\" brings h2load on Debian; elsewhere install nghttp2", err)
+		}
 	}
 	return p.build(ctx, progress)
 }
