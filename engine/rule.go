@@ -42,10 +42,10 @@ type RuleQuery struct {
 	Refund int64
 }
 
-// CheckRules answers several queries by rules in one call of the store: each for itself, those of one key in their order.
-// Where the store fails, the rule answers in its place as a policy does for [Engine.Check], and a peek or a
-// refund gets the store's error. A query that is not legal gets its own error and stops no other. Results are in the order of the queries. What
-// observers are told of are checks by no policy.
+// CheckRules answers several queries by rules in one call of the store: each for itself, those of one key in their
+// order. Where the store fails, the rule answers in its place as a policy does for [Engine.Check], and a peek or a
+// refund gets the store's error. A query that is not legal gets its own error and stops no other. Results are in the
+// order of the queries. What observers are told of are checks by no policy.
 func (e *Engine) CheckRules(ctx context.Context, queries []RuleQuery) []Result {
 	results := make([]Result, len(queries))
 	reqs := make([]sluice.Request, 0, len(queries))
