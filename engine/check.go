@@ -12,7 +12,8 @@ import (
 
 // Check answers one query. Where the store fails, the policy's on_error answers in its place, with the source
 // [sluice.SourceErrorPolicy]; a peek and a refund get the store's error instead, because somebody who looks must not be
-// told a state that nobody knows, nor somebody who gives back that he has. The other errors are [*UnknownPolicyError] and [*sluice.InvalidError].
+// told a state that nobody knows, nor somebody who gives back that he has. The other errors are [*UnknownPolicyError]
+// and [*sluice.InvalidError].
 func (e *Engine) Check(ctx context.Context, q Query) (Answer, error) {
 	start := e.now()
 	for attempt := 1; ; attempt++ {

@@ -11,9 +11,9 @@ import (
 )
 
 // Units that are lent. What a store does with them is held against what the same store does without: a twin of the key
-// is asked the same, and is told of a loan when it is over, as a check of what was spent, at the instant when the server said so; or of all of
-// it, at the loan's end. Until then the key has so many units less than the twin, and when nothing is out they are equal
-// in all that they say.
+// is asked the same, and is told of a loan when it is over, as a check of what was spent, at the instant when the
+// server said so; or of all of it, at the loan's end. Until then the key has so many units less than the twin, and when
+// nothing is out they are equal in all that they say.
 
 // lendingScene is several servers that take units of one key ahead, and spend them or not.
 type lendingScene struct {
