@@ -39,6 +39,7 @@ var (
 	files         = suite{dir: "policy/filesource", run: "^Test(Parse|Faults)"}
 	handler       = suite{dir: "httplimit"}
 	api           = suite{dir: "server/httpapi"}
+	resp          = suite{dir: "server/respapi"}
 	measuring     = suite{dir: "server/cmd/sluice", run: "^Test(Bench|Histogram)"}
 	conditions    = suite{dir: "server/httpapi", run: "^Test(Conditions|PutPolicy|Impose)"}
 )
