@@ -67,6 +67,19 @@ func ExampleLimiter_Check_cost() {
 	// 2000: allowed false, remaining 0, never true
 }
 
+func ExampleLimiter_Refund() {
+	store, _ := memstore.New(memstore.Config{})
+	tokens, _ := sluice.New(store, sluice.Policy{Name: "tokens", Limits: []sluice.Limit{sluice.PerDay(1000)}})
+	ctx := context.Background()
+	d, _ := tokens.Check(ctx, "team-a", 700) // what the answer may take
+	fmt.Println(d.Allowed, d.Remaining)
+	d, _ = tokens.Refund(ctx, "team-a", 700-420) // it has taken 420
+	fmt.Println(d.Allowed, d.Remaining)
+	// Output:
+	// true 300
+	// true 580
+}
+
 func ExampleLimiter_Wait() {
 	store, _ := memstore.New(memstore.Config{})
 	login, _ := sluice.New(store, sluice.Policy{Name: "login", Limits: []sluice.Limit{sluice.PerHour(1)}})

@@ -69,7 +69,7 @@ func (l *Limiter) Refund(ctx context.Context, key string, units int64) (d Decisi
 	if err != nil {
 		return d, err
 	}
-	return l.store.Check(ctx, Request{Policy: l.policy, Key: key, Refund: units, Peek: units == 0})
+	return l.store.Check(ctx, Request{Policy: l.policy, Key: key, Refund: uint32(units), Peek: units == 0})
 }
 
 // Peek says what a check of cost 1 would be answered now, and takes nothing.

@@ -52,6 +52,38 @@ func TestNewKeepsItsOwnLimits(t *testing.T) {
 	}
 }
 
+func TestRefund(t *testing.T) {
+	t.Parallel()
+	l := newLimiter(t, sluice.PerHour(5), sluice.PerSecond(9).WithBurst(9))
+	if d, err := l.Check(t.Context(), "k", 5); err != nil || !d.Allowed {
+		t.Fatalf("Check(5) = %v, %v", d, err)
+	}
+	for _, step := range []struct{ units, left int64 }{{0, 0}, {2, 2}, {1, 3}, {sluice.MaxCount, 5}, {1, 5}} {
+		d, err := l.Refund(t.Context(), "k", step.units)
+		if err != nil || !d.Allowed || d.Remaining != step.left || d.RetryAfter != 0 || d.Cost != 0 {
+			t.Errorf("Refund(%d) = %v, %v, want %d remaining", step.units, d, err, step.left)
+		}
+	}
+	if d, err := l.Check(t.Context(), "k", 6); err != nil || d.Allowed {
+		t.Errorf("Check(6) of 5 = %v, %v, want it refused", d, err)
+	}
+	for _, test := range []struct {
+		key   string
+		units int64
+		want  string
+	}{
+		{"", 1, "key: it is empty; it must be 1 to 4096 bytes that say who is limited"},
+		{"k", -1, "refund: it is -1; it must be a whole number from 0 to 4294967295"},
+		{"k", sluice.MaxCount + 1, "refund: it is 4294967296; it must be a whole number from 0 to 4294967295"},
+	} {
+		_, err := l.Refund(t.Context(), test.key, test.units)
+		var invalid *sluice.InvalidError
+		if !errors.As(err, &invalid) || err.Error() != test.want {
+			t.Errorf("Refund(%q, %d): %v, want %s", test.key, test.units, err, test.want)
+		}
+	}
+}
+
 func TestCheckRefusesBadInput(t *testing.T) {
 	t.Parallel()
 	l := newLimiter(t, sluice.PerHour(5))

@@ -14,16 +14,17 @@ type Request struct {
 	Key string
 	// Cost is the units asked for, 0 to [MaxCount].
 	Cost int64
-	// Refund is units to give back that were taken before, 0 to [MaxCount]. Where it is more than 0 the request is no check:
-	// Cost is 0 and Peek is false. Each limit of the policy then has so many units less used, the newest first and never
-	// less than none. It is refused by no limit, and a block that bars the key keeps no unit from going back: it stays, and
-	// the answer says so. The decision is that of a check of cost 0 after it, but that a key which still owes more than its
-	// limit holds is not refused. Nothing is written for a key of which nothing is used.
-	Refund int64
 	// Peek asks what the answer would be and takes nothing.
 	Peek bool
 	// Uncounted says that a refusal does not count towards the policy's penalty.
 	Uncounted bool
+	// Refund is units to give back that were taken before. Where it is more than 0 the request is no check: Cost is 0 and
+	// Peek is false. Each limit of the policy then has so many units less used, the newest first and never less than none.
+	// It is refused by no limit, and a block that bars the key keeps no unit from going back: it stays, and the answer says
+	// so. The decision is that of a check of cost 0 after it, but that a key which still owes more than its limit holds is
+	// not refused. Nothing is written for a key of which nothing is used. The type ends at [MaxCount], and is one by which a
+	// Request, which is copied on the way of each check, is no larger than a cache line.
+	Refund uint32
 	// Refusals is how many checks of the key were refused elsewhere and not told to the store yet, 0 to [MaxCount]: those
 	// that count towards the policy's penalty, as a cache of refusals keeps them. They count as if the limits had refused
 	// as many checks, one after the other, at the instant of this request and before it is decided: where they begin a

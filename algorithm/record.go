@@ -18,10 +18,10 @@ type look struct {
 }
 
 // Decide answers a request at an instant, in ticks since the Unix epoch, and charges it to the record if all limits
-// allow, or gives its refund back. A refusal and a peek leave the record as it is, unless a state had to be replaced: one from more than a period
-// ahead, or one written under a limit of another rule. Where the record was written, it means nothing any more once the
-// decision's ResetAfter has passed. Decide allocates only for a key's first admission, for admissions that a sliding
-// window has no room for yet, and where the policy changed or has more than three limits.
+// allow, or gives its refund back. A refusal and a peek leave the record as it is, unless a state had to be replaced:
+// one from more than a period ahead, or one written under a limit of another rule. Where the record was written, it
+// means nothing any more once the decision's ResetAfter has passed. Decide allocates only for a key's first admission,
+// for admissions that a sliding window has no room for yet, and where the policy changed or has more than three limits.
 func (r *Record) Decide(req *sluice.Request, now sluice.Tick, d *sluice.Decision) (written bool) {
 	if len(req.Policy.Limits) == 1 {
 		var looks [1]look
@@ -58,10 +58,10 @@ func (r *Record) decide(req *sluice.Request, now int64, looks []look, d *sluice.
 		replaced = replaced || ahead
 		fits = fits && req.Cost <= l.Capacity()-used
 	}
-	if req.Refund > 0 {
+	charge := fits && !req.Peek && req.Cost > 0
+	if !charge && req.Refund > 0 {
 		return r.refund(req, now, looks, replaced, d)
 	}
-	charge := fits && !req.Peek && req.Cost > 0
 	*d = sluice.NewDecision(*req)
 	for i := range looks {
 		l, s := &limits[i], &looks[i]

@@ -10,7 +10,7 @@ func (r *Record) refund(req *sluice.Request, now int64, looks []look, replaced b
 	for i := range looks {
 		l, s := &req.Policy.Limits[i], &looks[i]
 		if !s.fresh() {
-			s.giveBack(l, req.Refund)
+			s.giveBack(l, int64(req.Refund))
 			s.usedNow, _ = s.advance(l, now)
 			written = true
 		}

@@ -12,7 +12,8 @@ import (
 
 // Check answers one query. Where the store fails, the policy's on_error answers in its place, with the source
 // [sluice.SourceErrorPolicy]; a peek and a refund get the store's error instead, because somebody who looks must not be
-// told a state that nobody knows, nor somebody who gives back that he has. The other errors are [*UnknownPolicyError] and [*sluice.InvalidError].
+// told a state that nobody knows, nor somebody who gives back that he has. The other errors are [*UnknownPolicyError]
+// and [*sluice.InvalidError].
 func (e *Engine) Check(ctx context.Context, q Query) (Answer, error) {
 	start := e.now()
 	for attempt := 1; ; attempt++ {
@@ -89,7 +90,7 @@ func (e *Engine) CheckInline(ctx context.Context, q Inline) (Answer, error) {
 		return Answer{}, err
 	}
 	start := e.now()
-	d, err := e.store.Check(ctx, sluice.Request{Policy: &p, Key: q.Key, Cost: q.Cost, Refund: q.Refund, Peek: q.Peek})
+	d, err := e.store.Check(ctx, sluice.Request{Policy: &p, Key: q.Key, Cost: q.Cost, Refund: uint32(q.Refund), Peek: q.Peek})
 	elapsed := e.since(start)
 	e.health.note(ctx, err)
 	if err != nil {
@@ -158,6 +159,6 @@ func validate(q Query) error {
 // request is the question to the store. What the shadow refuses is no refusal, so it counts towards no penalty.
 func request(p *policy.Policy, q Query, before sluice.Tick) sluice.Request {
 	return sluice.Request{
-		Policy: p.For(q.Key), Key: q.Key, Cost: q.Cost, Refund: q.Refund, Peek: q.Peek, Uncounted: p.Shadow, Before: before,
+		Policy: p.For(q.Key), Key: q.Key, Cost: q.Cost, Refund: uint32(q.Refund), Peek: q.Peek, Uncounted: p.Shadow, Before: before,
 	}
 }

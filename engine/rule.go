@@ -210,7 +210,7 @@ func (e *Engine) answerRule(ctx context.Context, q RuleQuery, r sluice.Result, e
 
 func (q RuleQuery) request() sluice.Request {
 	return sluice.Request{
-		Policy: &q.Rule.policy.Policy, Key: q.Key, Cost: q.Cost, Refund: q.Refund, Peek: q.Peek, Uncounted: q.Rule.policy.Shadow,
+		Policy: &q.Rule.policy.Policy, Key: q.Key, Cost: q.Cost, Refund: uint32(q.Refund), Peek: q.Peek, Uncounted: q.Rule.policy.Shadow,
 	}
 }
 

@@ -63,6 +63,7 @@ func (c *coarse) decide(req sluice.Request) sluice.Decision {
 	if n := len(c.log); n > 0 && c.log[n-1].at > req.At+period {
 		c.log = []admission{{req.At, limit.Count()}}
 	}
+	c.giveBack(int64(req.Refund), req.At-period)
 	o := sluice.Outcome{Allowed: true}
 	if room := limit.Count() - c.used(req.At-period); req.Cost > room {
 		o.Allowed, o.RetryAfter = false, sluice.Never
@@ -93,6 +94,15 @@ func (c *coarse) used(after sluice.Tick) int64 {
 		}
 	}
 	return units
+}
+
+// giveBack takes units off the newest of those that were admitted after an instant.
+func (c *coarse) giveBack(units int64, after sluice.Tick) {
+	for i := len(c.log) - 1; i >= 0 && units > 0 && c.log[i].at > after; i-- {
+		taken := min(units, c.log[i].units)
+		c.log[i].units, units = c.log[i].units-taken, units-taken
+	}
+	c.log = slices.DeleteFunc(c.log, func(a admission) bool { return a.units == 0 })
 }
 
 func (c *coarse) add(now sluice.Tick, units int64, period sluice.Tick) {

@@ -243,6 +243,52 @@ var flaws = []flaw{
 		name: "resets nothing", foundBy: []string{inSequences, "reset"},
 		forget: func(*flawed, model.ID) {},
 	},
+	refundFlaw("gives nothing back", []string{inSequences, "refund", "refund of several", "refund of the barred"},
+		func(*flawed, sluice.Request) uint32 { return 0 }),
+	refundFlaw("gives back one unit too many", []string{inSequences, "refund", "refund of several"},
+		func(_ *flawed, req sluice.Request) uint32 { return max(req.Refund, req.Refund+1) }),
+	refundFlaw("gives nothing back to one who is barred", []string{inSequences, "refund of the barred"},
+		func(f *flawed, req sluice.Request) uint32 {
+			if f.model.Look(idOf(req), req.At).Block != nil {
+				return 0
+			}
+			return req.Refund
+		}),
+	{
+		name: "lets a refund end a block", foundBy: []string{inSequences, "refund of the barred"},
+		decide: func(f *flawed, req sluice.Request) sluice.Decision {
+			if req.Refund > 0 && f.model.Look(idOf(req), req.At).Block != nil {
+				f.bar(req, 0, "")
+			}
+			return f.model.Decide(req)
+		},
+	},
+	{
+		name: "refuses a refund that leaves a debt", foundBy: []string{inSequences, "refund of several"},
+		decide: func(f *flawed, req sluice.Request) sluice.Decision {
+			d := f.model.Decide(req)
+			if req.Refund > 0 {
+				req.Refund, req.Refusals = 0, 0
+				d = f.peek(req, 0)
+			}
+			return d
+		},
+	},
+	{
+		name: "saves up what is given back beyond what was taken", foundBy: []string{inSequences, "refund of nothing", "bound"},
+		decide: func(f *flawed, req sluice.Request) sluice.Decision {
+			if req.Refund > 0 {
+				f.policies[idOf(req)] = req.Policy
+			}
+			d := f.model.Decide(req)
+			if saved := f.policies[idOf(req)] != nil; saved && !d.Allowed && !req.Peek {
+				delete(f.policies, idOf(req))
+				f.charge(req)
+				d.Allowed, d.RetryAfter = true, 0
+			}
+			return d
+		},
+	},
 	{
 		name: "resets the standing with the counters", foundBy: []string{inSequences, "reset leaves the standing"},
 		forget: func(f *flawed, id model.ID) {
@@ -508,6 +554,19 @@ func countsFlaw(name string, as func(req sluice.Request) sluice.Request) flaw {
 				}
 			}
 			return d
+		},
+	}
+}
+
+// refundFlaw returns a flaw by which another number of units goes back.
+func refundFlaw(name string, foundBy []string, other func(f *flawed, req sluice.Request) uint32) flaw {
+	return flaw{
+		name: name, foundBy: foundBy,
+		decide: func(f *flawed, req sluice.Request) sluice.Decision {
+			if req.Refund > 0 {
+				req.Refund = other(f, req)
+			}
+			return f.model.Decide(req)
 		},
 	}
 }

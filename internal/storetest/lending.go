@@ -11,9 +11,9 @@ import (
 )
 
 // Units that are lent. What a store does with them is held against what the same store does without: a twin of the key
-// is asked the same, and is told of a loan when it is over, as a check of what was spent, at the instant when the server said so; or of all of
-// it, at the loan's end. Until then the key has so many units less than the twin, and when nothing is out they are equal
-// in all that they say.
+// is asked the same, and is told of a loan when it is over, as a check of what was spent, at the instant when the
+// server said so; or of all of it, at the loan's end. Until then the key has so many units less than the twin, and when
+// nothing is out they are equal in all that they say.
 
 // lendingScene is several servers that take units of one key ahead, and spend them or not.
 type lendingScene struct {
@@ -68,6 +68,41 @@ func (s *suite) testLending(t rapid.TB, lender lease.Lender) {
 	t.Logf("%d loans", lent)
 	if want := s.rounds / 10 * rapidChecks() / 2; lent < want {
 		t.Errorf("there were %d loans, want at least %d", lent, want)
+	}
+}
+
+// testLendingRefund: where all of a window is given back, what is out of it stays out until the end that it had, and no more
+// is lent before another window has begun.
+func (s *suite) testLendingRefund(t rapid.TB, lender lease.Lender) {
+	ctx, cancel := call()
+	defer cancel()
+	d := s.newDesk(ctx, t, sluice.Policy{
+		Limits: []sluice.Limit{sluice.PerHour(10).WithAlgorithm(sluice.FixedWindow)}, Lease: &sluice.Lease{Share: 100, TTL: time.Minute},
+	})
+	lend := func(a lease.Ask) lease.Answer {
+		a.Policy, a.Key, a.At = d.policy, d.key, d.now
+		is := lender.Lend(ctx, []lease.Ask{a})[0]
+		if is.Err != nil {
+			t.Fatalf("lend %+v: %v", a, is.Err)
+		}
+		return is
+	}
+	d.check(4)
+	first := lend(lease.Ask{Want: 1}).Loan
+	if want := (lease.Loan{End: d.now + ticks(time.Minute), Units: 1}); first != want {
+		t.Fatalf("1 unit is lent as %+v, want %+v", first, want)
+	}
+	if got := d.after(time.Second).ask(sluice.Request{Refund: sluice.MaxCount}); got.Remaining != 9 {
+		t.Errorf("all is given back but what is out: %s, want 9 remaining", got)
+	}
+	is := lend(lease.Ask{Held: first, Keep: true, Want: 5})
+	if is.Loan != first || !is.Kept {
+		t.Errorf("the loan of a window that is none is renewed as %+v, kept: %t, want it as it was, %+v", is.Loan, is.Kept, first)
+	}
+	d.check(1)
+	is = lend(lease.Ask{Held: first, Keep: true, Want: 1})
+	if want := (lease.Loan{End: d.now + ticks(time.Minute), Units: 2}); is.Loan != want || !is.Kept {
+		t.Errorf("the loan of the next window is renewed as %+v, kept: %t, want %+v", is.Loan, is.Kept, want)
 	}
 }
 
@@ -160,7 +195,7 @@ func (sc *lendingScene) check(cost int64) {
 // refund gives units back, of which the store knows nothing but that they are given back: what is out stays out.
 func (sc *lendingScene) refund(units int64) {
 	for _, key := range []string{lentKey, twinKey} {
-		if d := sc.checkAt(sluice.Request{Policy: sc.policy, Key: key, Refund: units, At: sc.now}); !d.Allowed || d.RetryAfter != 0 {
+		if d := sc.checkAt(sluice.Request{Policy: sc.policy, Key: key, Refund: uint32(units), At: sc.now}); !d.Allowed || d.RetryAfter != 0 {
 			sc.fatalf("a refund is refused: %s", d)
 		}
 	}

@@ -162,7 +162,7 @@ func (p *player) judge(req sluice.Request, wall time.Time, r sluice.Result) {
 	key := p.keyNumber(req.Key)
 	p.saw(key, req, r.Decision)
 	if r.Decision.Allowed && !req.Peek || req.Refund > 0 {
-		p.admitted[key] = append(p.admitted[key], admission{req.At, req.Cost - req.Refund})
+		p.admitted[key] = append(p.admitted[key], admission{req.At, req.Cost - int64(req.Refund)})
 	}
 	life, ok := p.model.Life(model.IDOf(req))
 	note(p.lives, model.IDOf(req), life, ok, wall)

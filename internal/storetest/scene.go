@@ -94,7 +94,7 @@ func (sc *scene) request(a ask) sluice.Request {
 		Policy: sc.policy(), Key: sc.keys[key], Cost: sc.cost(a.cost, key), Peek: a.peek, Uncounted: a.uncounted, Refusals: a.refusals, At: sc.now,
 	}
 	if a.refund {
-		req.Refund, req.Cost, req.Peek = sc.refund(a.cost, key), 0, false
+		req.Refund, req.Cost, req.Peek = uint32(sc.refund(a.cost, key)), 0, false
 	}
 	return req
 }

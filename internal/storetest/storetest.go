@@ -108,6 +108,11 @@ func (s *suite) promises() []promise {
 		{"reset", s.testReset},
 		{"reset at", s.testResetAt},
 		{"stale", s.testStale},
+		{"refund", s.testRefund},
+		{"refund of nothing", s.testRefundOfNothing},
+		{"refund under another", s.testRefundUnderAnother},
+		{"refund of several", s.testRefundOfSeveral},
+		{"refund of the barred", s.testRefundOfTheBarred},
 		{"penalty", s.testPenalty},
 		{"slow refusals", s.testSlowRefusals},
 		{"crowded refusals", s.testCrowdedRefusals},
@@ -130,6 +135,7 @@ func (s *suite) promises() []promise {
 	}
 	if l, ok := s.harness.Store().(lease.Lender); ok {
 		all = append(all, promise{"lending", func(t rapid.TB) { s.testLending(t, l) }})
+		all = append(all, promise{"lending, refund", func(t rapid.TB) { s.testLendingRefund(t, l) }})
 	}
 	if z, ok := s.harness.(Sizer); ok {
 		all = append(all, promise{"size", func(t rapid.TB) { s.testSize(t, z) }})

@@ -96,11 +96,10 @@ func (s *Store) Stats() Stats {
 
 // Check implements [sluice.Store].
 func (s *Store) Check(ctx context.Context, req sluice.Request) (sluice.Decision, error) {
-	if req.Refund > 0 {
-		defer s.drop(req.Policy.Name, req.Key, false)
-	}
 	if !s.running.Load() || !concerned(&req) {
-		return s.store.Check(ctx, req)
+		d, err := s.store.Check(ctx, req)
+		s.dropRefunded(&req)
+		return d, err
 	}
 	q := s.question(&req)
 	if ctx.Err() == nil {
@@ -111,6 +110,7 @@ func (s *Store) Check(ctx context.Context, req sluice.Request) (sluice.Decision,
 	s.send(&q, &req)
 	d, err := s.store.Check(ctx, req)
 	s.answered(&q, &req, sluice.Result{Decision: d, Err: err})
+	s.dropRefunded(&req)
 	return d, err
 }
 
@@ -121,7 +121,11 @@ func (s *Store) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Re
 		some, refunds = some || concerned(&reqs[i]), refunds || reqs[i].Refund > 0
 	}
 	if refunds {
-		defer s.dropRefunded(reqs)
+		defer func() {
+			for i := range reqs {
+				s.dropRefunded(&reqs[i])
+			}
+		}()
 	}
 	if !some || !s.running.Load() {
 		return s.store.CheckAll(ctx, reqs)
@@ -166,12 +170,10 @@ func refunded(before []sluice.Request, req *sluice.Request) bool {
 	})
 }
 
-// dropRefunded forgets the refusals of all keys of which units were given back.
-func (s *Store) dropRefunded(reqs []sluice.Request) {
-	for i := range reqs {
-		if reqs[i].Refund > 0 {
-			s.drop(reqs[i].Policy.Name, reqs[i].Key, false)
-		}
+// dropRefunded forgets the refusal of a key of which units may have been given back.
+func (s *Store) dropRefunded(req *sluice.Request) {
+	if req.Refund > 0 {
+		s.drop(req.Policy.Name, req.Key, false)
 	}
 }
 

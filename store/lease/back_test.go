@@ -72,8 +72,12 @@ func TestChanges(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	for name, change := range map[string]func(t *testing.T, l *sluice.Limiter, s *lease.Store) error{
-		"reset":    func(_ *testing.T, l *sluice.Limiter, _ *lease.Store) error { return l.Reset(ctx, "k") },
-		"block":    func(_ *testing.T, l *sluice.Limiter, _ *lease.Store) error { return l.Block(ctx, "k", time.Hour, "") },
+		"reset": func(_ *testing.T, l *sluice.Limiter, _ *lease.Store) error { return l.Reset(ctx, "k") },
+		"block": func(_ *testing.T, l *sluice.Limiter, _ *lease.Store) error { return l.Block(ctx, "k", time.Hour, "") },
+		"refund": func(_ *testing.T, l *sluice.Limiter, _ *lease.Store) error {
+			_, err := l.Refund(ctx, "k", 1)
+			return err
+		},
 		"override": func(_ *testing.T, l *sluice.Limiter, _ *lease.Store) error { return l.RemoveOverride(ctx, "k") },
 		"policy": func(t *testing.T, _ *sluice.Limiter, s *lease.Store) error {
 			other, err := sluice.New(s, policy)
@@ -94,6 +98,43 @@ func TestChanges(t *testing.T) {
 					t.Fatal(err)
 				}
 				requireEnded(t, p, l)
+			})
+		})
+	}
+}
+
+// TestRefundOfWhatWasSpent: units that were spent from a loan go back, though the store did not know of them before.
+func TestRefundOfWhatWasSpent(t *testing.T) {
+	t.Parallel()
+	for name, refund := range map[string]func(t *testing.T, l *sluice.Limiter, s *lease.Store, units int64) error{
+		"alone": func(t *testing.T, l *sluice.Limiter, _ *lease.Store, units int64) error {
+			_, err := l.Refund(t.Context(), "k", units)
+			return err
+		},
+		"with others": func(t *testing.T, l *sluice.Limiter, s *lease.Store, units int64) error {
+			p := l.Policy()
+			return s.CheckAll(t.Context(), []sluice.Request{{Policy: &p, Key: "other"}, {Policy: &p, Key: "k", Refund: uint32(units)}})[1].Err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := newPool(1_000_000)
+				l, s, stop := running(t, p)
+				defer stop()
+				taken := int64(0)
+				for held := 0; held < 5; taken++ {
+					if check(t, l).Source == sluice.SourceLease {
+						held++
+					}
+					time.Sleep(time.Millisecond)
+				}
+				if err := refund(t, l, s, taken); err != nil {
+					t.Fatal(err)
+				}
+				if left, _, _ := p.seen(); left != 1_000_000 || p.lent() != 0 {
+					t.Errorf("all %d units were given back: %d are left, %d are out", taken, left, p.lent())
+				}
 			})
 		})
 	}

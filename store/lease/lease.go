@@ -17,7 +17,7 @@
 //
 //	nothing held --- demand --> asking --- lent --> spending --- low, or 3/4 of its time --> spending and asking
 //	     ^                         |                                                              |
-//	     +------ nothing lent -----+------ barred, overridden, changed, reset, idle: given back --+
+//	     +------ nothing lent -----+-- barred, overridden, changed, reset, refunded, idle: back --+
 //
 // While a server asks for more it goes on spending: what it held unspent is part of the new loan. An ask that fails
 // changes nothing but that there is no more; the loan ends by itself.
@@ -89,6 +89,8 @@ func (s *Store) Check(ctx context.Context, req sluice.Request) (sluice.Decision,
 		if d, ok := s.spend(&req); ok {
 			return d, nil
 		}
+	} else if req.Refund > 0 {
+		s.account(ctx, &req)
 	}
 	return s.Lender.Check(ctx, req)
 }
@@ -113,6 +115,8 @@ func (s *Store) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Re
 				behind = make(map[string]bool)
 			}
 			behind[req.Key] = true
+		} else if req.Refund > 0 {
+			s.account(ctx, req)
 		}
 		asked, places = append(asked, reqs[i]), append(places, i)
 	}
@@ -128,6 +132,14 @@ func (s *Store) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Re
 // lends reports whether a request may be paid for by what is held: one that takes something, now, and tells nothing.
 func (s *Store) lends(req *sluice.Request) bool {
 	return req.Policy.Lease != nil && req.Cost > 0 && req.Refusals == 0 && !req.Peek && req.At == 0 && s.running.Load()
+}
+
+// account has the store know what was spent of what is held, before units are given back: they may be among it, and the
+// store gives back to what it counts.
+func (s *Store) account(ctx context.Context, req *sluice.Request) {
+	if req.Policy.Lease != nil && req.At == 0 {
+		s.settle(ctx, req.Policy.Name, req.Key)
+	}
 }
 
 // spend decides a request by what is held, where it can, and asks for more where it is time.

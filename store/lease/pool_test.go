@@ -16,6 +16,7 @@ type pool struct {
 	sluice.Store // none: what is not asked here must not be asked
 
 	mu     sync.Mutex
+	all    int64
 	left   int64
 	out    map[sluice.Tick]int64 // by their ends
 	checks int
@@ -37,13 +38,22 @@ type pool struct {
 // span is when a loan may be spent.
 type span struct{ from, until time.Time }
 
-func newPool(units int64) *pool { return &pool{left: units, out: make(map[sluice.Tick]int64)} }
+func newPool(units int64) *pool {
+	return &pool{all: units, left: units, out: make(map[sluice.Tick]int64)}
+}
 
 func (p *pool) Check(_ context.Context, req sluice.Request) (sluice.Decision, error) {
 	runtime.Gosched() // as whoever waits for an answer
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.checks++
+	if req.Refund > 0 {
+		out := int64(0)
+		for _, units := range p.out {
+			out += units
+		}
+		p.left = min(p.left+int64(req.Refund), p.all-out)
+	}
 	d := sluice.NewDecision(req)
 	o := sluice.Outcome{Allowed: req.Cost <= p.left, Remaining: p.left}
 	if o.Allowed && !req.Peek {

@@ -17,10 +17,15 @@ import (
 
 // asked is a check as a history has it, or a reset of the key.
 type asked struct {
-	key   string
-	cost  int64
-	peek  bool
-	reset bool
+	key    string
+	cost   int64
+	refund int64
+	peek   bool
+	reset  bool
+}
+
+func askedBy(req sluice.Request) asked {
+	return asked{key: req.Key, cost: req.Cost, refund: int64(req.Refund), peek: req.Peek}
 }
 
 // answered is what a caller was told.
@@ -47,6 +52,9 @@ func counter(most int64) porcupine.Model {
 			switch fits := used+in.cost <= most; {
 			case in.reset:
 				return true, int64(0)
+			case in.refund > 0:
+				used = max(0, used-in.refund)
+				return out.allowed && out.remaining == most-used, used
 			case fits != out.allowed:
 				return false, used
 			case fits && !in.peek:
@@ -84,6 +92,9 @@ func TestDecisionsMadeTogetherAreLinearizable(t *testing.T) {
 							reqs[i] = sluice.Request{
 								Policy: policies[rand.IntN(2)], Key: fmt.Sprint(rand.IntN(keys)), Cost: 1 + int64(rand.IntN(3)), Peek: rand.IntN(8) == 0,
 							}
+							if rand.IntN(8) == 0 {
+								reqs[i].Refund, reqs[i].Cost, reqs[i].Peek = uint32(reqs[i].Cost), 0, false
+							}
 						}
 						called := time.Since(begun).Nanoseconds()
 						note := func(in asked, out answered) {
@@ -102,13 +113,13 @@ func TestDecisionsMadeTogetherAreLinearizable(t *testing.T) {
 							if err != nil {
 								t.Error(err)
 							}
-							note(asked{key: reqs[0].Key, cost: reqs[0].Cost, peek: reqs[0].Peek}, answered{d.Allowed, d.Remaining})
+							note(askedBy(reqs[0]), answered{d.Allowed, d.Remaining})
 						default:
 							for i, r := range store.CheckAll(t.Context(), reqs) {
 								if r.Err != nil {
 									t.Error(r.Err)
 								}
-								note(asked{key: reqs[i].Key, cost: reqs[i].Cost, peek: reqs[i].Peek}, answered{r.Decision.Allowed, r.Decision.Remaining})
+								note(askedBy(reqs[i]), answered{r.Decision.Allowed, r.Decision.Remaining})
 							}
 						}
 					}

@@ -225,7 +225,7 @@ func (c *call) ask(last, policy int, g *group) int {
 			runs++
 		}
 		if e.req.Refund > 0 {
-			b = binary.BigEndian.AppendUint32(append(b, 0, 0), uint32(e.req.Refund))
+			b = binary.BigEndian.AppendUint32(append(b, 0, 0), e.req.Refund)
 			b = append(b, giving)
 			runs++
 		}

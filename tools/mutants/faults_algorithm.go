@@ -134,4 +134,40 @@ var algorithmFaults = []fault{
 		old: "charge := fits && !req.Peek && req.Cost > 0",
 		new: "charge := fits && req.Cost > 0",
 	},
+	{
+		name: "refund: the whole of the newest admission goes back",
+		file: "algorithm/slidingwindow.go", by: memory,
+		old: "taken := min(units, newest.units)",
+		new: "taken := newest.units",
+	},
+	{
+		name: "refund: more goes back than was taken",
+		file: "algorithm/refund.go", by: standing,
+		old: "newest := min(units, s.used)",
+		new: "newest := units",
+	},
+	{
+		name: "refund: what this window has not counted is not taken off the one before",
+		file: "algorithm/refund.go", by: standing,
+		old: "max(0, s.prev-(units-newest))",
+		new: "max(0, s.prev-0*(units-newest))",
+	},
+	{
+		name: "refund: it is written where nothing is used",
+		file: "algorithm/refund.go", by: standing,
+		old: "written = replaced\n",
+		new: "written = true || replaced\n",
+	},
+	{
+		name: "refund: a debt that is left refuses it",
+		file: "algorithm/refund.go", by: standing,
+		old: "d.Add(s.outcome(l, now, 0, true))",
+		new: "d.Add(s.outcome(l, now, 0, false))",
+	},
+	{
+		name: "refund: a block keeps units from going back",
+		file: "algorithm/record.go", by: standing,
+		old: "if !charge && req.Refund > 0 {",
+		new: "if !charge && req.Refund > 0 && !req.Peek {",
+	},
 }

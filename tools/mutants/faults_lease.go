@@ -134,4 +134,16 @@ var leaseFaults = []fault{
 		old: "settleTries, settlePause = 200,",
 		new: "settleTries, settlePause = 1,",
 	},
+	{
+		name: "a loan outlives a window of which all was given back",
+		file: "store/redisstore/scripts/lend.lua", by: lendingRefund,
+		old: "most, ends = 0, now",
+		new: "most = 0",
+	},
+	{
+		name: "a refund does not reach what was spent of a loan",
+		file: "store/lease/lease.go", by: leases,
+		old: "		s.settle(ctx, req.Policy.Name, req.Key)\n",
+		new: "",
+	},
 }

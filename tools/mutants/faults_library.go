@@ -65,8 +65,20 @@ var libraryFaults = []fault{
 	{
 		name: "a peek that fails is told a made-up state",
 		file: "engine/check.go", by: engine,
-		old: "if r.Err != nil && q.Peek {",
-		new: "if r.Err != nil && q.Peek && q.Cost < 0 {",
+		old: "if r.Err != nil && (q.Peek || q.Refund > 0) {",
+		new: "if r.Err != nil && q.Refund > 0 {",
+	},
+	{
+		name: "a refund that fails is told a made-up state",
+		file: "engine/check.go", by: engine,
+		old: "if r.Err != nil && (q.Peek || q.Refund > 0) {",
+		new: "if r.Err != nil && q.Peek {",
+	},
+	{
+		name: "a cost below zero gives back",
+		file: "engine/check.go", by: engine,
+		old: "if err := sluice.ValidateCost(q.Cost); err != nil || q.Refund == 0 {",
+		new: "if err := sluice.ValidateCost(max(0, q.Cost)); err != nil || q.Refund == 0 {",
 	},
 	{
 		name: "shadow refuses",

@@ -164,4 +164,16 @@ var refusedFaults = []fault{
 		old: "if l := p.Lease; l != nil {",
 		new: "if l := p.Lease; l != nil && l.Share == 0 {",
 	},
+	{
+		name: "a refusal is remembered after a refund",
+		file: "store/denycache/denycache.go", by: refused,
+		old: "	if req.Refund > 0 {\n",
+		new: "	if req.Refund > 9 {\n",
+	},
+	{
+		name: "a refusal answers a check behind a refund in the same call",
+		file: "store/denycache/denycache.go", by: refused,
+		old: "!(refunds && refunded(reqs[:i], &req))",
+		new: "(!refunds || !refunded(nil, &req))",
+	},
 }

@@ -298,4 +298,40 @@ var storeFaults = []fault{
 		old: "l.at = l.ends - l.period",
 		new: "l.at = now",
 	},
+	{
+		name: "what is left of an admission is lost with a refund",
+		file: "store/redisstore/scripts/limits.lua", by: redis,
+		old: "    if newest > taken then\n",
+		new: "    if newest > taken + 1 then\n",
+	},
+	{
+		name: "a refund that makes a bucket just full leaves it used",
+		file: "store/redisstore/scripts/limits.lua", by: redisStanding,
+		old: "  if used_at(l, now) <= 0 then\n    forget(l)\n",
+		new: "  if used_at(l, now) < 0 or l.used == 0 and l.prev == 0 then\n    forget(l)\n",
+	},
+	{
+		name: "more goes back than a window has counted",
+		file: "store/redisstore/scripts/limits.lua", by: redisStanding,
+		old: "local newest = math.min(units, l.used)",
+		new: "local newest = units",
+	},
+	{
+		name: "the short way takes a refund for a check",
+		file: "store/redisstore/scripts/quick.lua", by: redisStanding,
+		old: "      if how >= 4 then\n",
+		new: "      if how == 4 then\n",
+	},
+	{
+		name: "a debt that is left refuses a refund",
+		file: "store/redisstore/script.go", by: redisStanding,
+		old: "		if req.Refund > 0 {\n			retryAfter = 0",
+		new: "		if req.Refund > 9 {\n			retryAfter = 0",
+	},
+	{
+		name: "a refund is written where nothing is used",
+		file: "store/redisstore/scripts/check.lua", by: redisStanding,
+		old: "changed = give(limits[n], now, cost) or changed",
+		new: "changed = give(limits[n], now, cost) or true",
+	},
 }

@@ -4,9 +4,9 @@ package main
 // that a fault is killed each time or never. A sequence that fails is not made simpler, because nobody reads it.
 const conformance = "-rapid.checks=100 -rapid.seed=1 -rapid.shrinktime=1ns -rapid.nofailfile"
 
-// standings are the promises about blocks, penalties, overrides and resets.
+// standings are the promises about blocks, penalties, overrides, resets and refunds.
 const standings = "^TestConformance$/" +
-	"^(penalty|slow|crowded_refusals|not_counted|refusals_elsewhere|barred|unbar|standing|override|reset|stale|list)"
+	"^(penalty|slow|crowded_refusals|not_counted|refusals_elsewhere|barred|unbar|standing|override|reset|refund|stale|list)"
 
 // The suites that notice faults.
 var (
@@ -26,6 +26,7 @@ var (
 	redisOwn      = suite{dir: "store/redisstore", run: "^Test(Flushed|KeyWithout|Foreign|Errors|Refusals|Nothing|OneClock|Faded)"}
 	redisLedger   = suite{dir: "store/redisstore", run: "^TestLedger(|VersionsBeforeTheClock)$"}
 	lending       = suite{dir: "store/redisstore", run: "^TestConformance$/^lending$", flags: "-rapid.checks=25"}
+	lendingRefund = suite{dir: "store/redisstore", run: "^TestConformance$/^lending,_refund"}
 	leases        = suite{dir: "store/lease"}
 	refused       = suite{dir: "store/denycache", flags: "-test.skip=OnRedis -rapid.seed=1 -rapid.shrinktime=1ns -rapid.nofailfile"}
 	combined      = suite{dir: "store/redisstore", run: "^Test(EveryCharge|NothingUnsent|OrderOfOneKey|Slots|DecisionsMadeTogether|EqualChecks|BucketsBeside|AtTheEdge)"}

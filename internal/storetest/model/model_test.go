@@ -16,7 +16,7 @@ const (
 
 // row is one check and its answer, reckoned by hand. Times are in ticks.
 type row struct {
-	at, cost     int64
+	at, cost     int64 // a cost of less than 0 is given back
 	peek         bool
 	allowed      bool
 	remaining    int64
@@ -119,6 +119,53 @@ func TestOneLimit(t *testing.T) {
 	}
 }
 
+func TestRefund(t *testing.T) {
+	for limit, rows := range map[string][]row{
+		"10/s burst 20": {
+			{at: 1_000_000, cost: 5, allowed: true, remaining: 15, reset: 500_000},
+			{at: 1_050_000, cost: -2, allowed: true, remaining: 17, reset: 250_000},
+			{at: 1_250_000, cost: 1, allowed: true, remaining: 18, reset: 150_000},
+			{at: 1_340_000, cost: -1, allowed: true, remaining: 20, reset: 0},
+			{at: 1_340_000, cost: 21, remaining: 20, retry: never, reset: 0},
+			{at: 2_000_000, cost: 3, allowed: true, remaining: 17, reset: 300_000},
+			{at: 1_900_000, cost: -1, allowed: true, remaining: 18, reset: 300_000}, // the clock steps back to before the anchor
+			{at: 3_500_000, cost: -1, allowed: true, remaining: 20, reset: 0},
+		},
+		"10/s": {
+			{at: 1_000_000, cost: 4, allowed: true, remaining: 6, reset: second},
+			{at: 1_200_000, cost: 3, allowed: true, remaining: 3, reset: second},
+			{at: 1_300_000, cost: 2, allowed: true, remaining: 1, reset: second},
+			{at: 1_400_000, cost: -4, allowed: true, remaining: 5, reset: 800_000},
+			{at: 2_000_000, cost: -1, allowed: true, remaining: 10, reset: 0},
+			{at: 2_000_000, cost: 10, allowed: true, remaining: 0, reset: second},
+			{at: 1_500_000, cost: -11, allowed: true, remaining: 10, reset: 0},
+		},
+		"3/s fixed-window": {
+			{at: 1_000_005, cost: 2, allowed: true, remaining: 1, reset: second},
+			{at: 1_500_005, cost: -1, allowed: true, remaining: 2, reset: 500_000},
+			{at: 1_500_005, cost: -1, allowed: true, remaining: 3, reset: 0},
+			{at: 1_600_000, cost: 1, allowed: true, remaining: 2, reset: second},
+			{at: 2_600_000, cost: -1, allowed: true, remaining: 3, reset: 0},
+		},
+		"10/s sliding-counter": {
+			{at: 1_000_000, cost: 10, allowed: true, remaining: 0, reset: 2 * second},
+			{at: 2_250_000, cost: 2, allowed: true, remaining: 0, reset: 1_750_000},
+			{at: 2_250_000, cost: -3, allowed: true, remaining: 3, reset: 750_000}, // 9 of the 10 that were before: 6.75 count
+			{at: 2_250_000, cost: -9, allowed: true, remaining: 10, reset: 0},
+		},
+	} {
+		t.Run(limit, func(t *testing.T) { play(t, []string{limit}, rows) })
+	}
+	t.Run("a debt", func(t *testing.T) {
+		play(t, []string{"100/s", "10/s"}, []row{
+			{at: 1_000_000, cost: 15, allowed: true, remaining: 85, reset: second},
+			{at: 1_000_000, cost: -1, allowed: true, remaining: 0, reset: second},
+			{at: 1_000_000, cost: 0, remaining: 0, retry: second, reset: second},
+			{at: 1_000_000, cost: -5, allowed: true, remaining: 1, reset: second},
+		})
+	})
+}
+
 // TestChangedNumbers asks the first row of each table under the first limit and the others under the second.
 func TestChangedNumbers(t *testing.T) {
 	for _, test := range []struct {
@@ -190,7 +237,9 @@ func play(t *testing.T, limits []string, rows []row) {
 			t.Fatal(err)
 		}
 		policy := &sluice.Policy{Name: "p", Limits: []sluice.Limit{limit.WithName("l")}}
-		d := m.Decide(sluice.Request{Policy: policy, Key: "k", Cost: r.cost, Peek: r.peek, At: sluice.Tick(r.at)})
+		d := m.Decide(sluice.Request{
+			Policy: policy, Key: "k", Cost: max(0, r.cost), Refund: uint32(max(0, -r.cost)), Peek: r.peek, At: sluice.Tick(r.at),
+		})
 		retry := time.Duration(r.retry) * time.Microsecond
 		if r.retry == never {
 			retry = sluice.Never

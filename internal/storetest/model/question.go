@@ -93,7 +93,7 @@ func (q *question) after(allowed bool) []holding {
 		after := make([]holding, len(q.found))
 		for i, h := range q.found {
 			if h != nil {
-				after[i] = h.refunded(q.now(), q.req.Refund)
+				after[i] = h.refunded(q.now(), int64(q.req.Refund))
 			}
 		}
 		return after

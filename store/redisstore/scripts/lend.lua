@@ -29,7 +29,7 @@ local function grant(limits, policy, now, kept, held_ends, want)
       if l.used > 0 then
         ends = math.min(ends, l.at + l.period - SPARE)
       else
-        most = 0 -- its window begins with the first use, and nobody would see that
+        most, ends = 0, now -- its window begins with the first use, and nobody would see that
       end
     elseif l.kind == ALIGNED_WINDOW or l.kind == SLIDING_COUNTER then
       ends = math.min(ends, now - now % l.period + l.period - SPARE)
