@@ -43,6 +43,7 @@ var (
 	api           = suite{dir: "server/httpapi"}
 	envoy         = suite{dir: "server/envoyrls"}
 	envoyFiles    = suite{dir: "server/envoyrls/config", run: "^(Test[^W]|Fuzz)"} // not Watch, which takes seconds
+	resp          = suite{dir: "server/respapi"}
 	measuring     = suite{dir: "server/cmd/sluice", run: "^Test(Bench|Histogram)"}
 	conditions    = suite{dir: "server/httpapi", run: "^Test(Conditions|PutPolicy|Impose)"}
 )
