@@ -133,8 +133,11 @@ func TestTwoStoresOnRedis(t *testing.T) {
 		} else if d := check(there, key); !d.Allowed {
 			t.Fatalf("%s: the first: %s", name, d)
 		}
-		check(there, key)
-		if d := check(there, key); d.Allowed || d.Source != sluice.SourceDenyCache {
+		d := check(there, key)
+		for tries := 0; d.Source != sluice.SourceDenyCache && tries < 20; tries++ { // a machine that stalls lets a refusal grow old
+			d = check(there, key)
+		}
+		if d.Allowed || d.Source != sluice.SourceDenyCache {
 			t.Errorf("%s: before it: %s by %s, want it refused from memory", name, d, d.Source)
 		}
 		if err := do(key); err != nil {
