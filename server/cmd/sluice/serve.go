@@ -21,8 +21,8 @@ func newServe() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Answer checks over HTTP",
-		Long: `Answers checks over HTTP until it is interrupted or terminated; then requests under
-way end and new ones are refused.
+		Long: `Answers checks over HTTP, and those of clients of Redis, until it is interrupted or
+terminated; then requests under way end and new ones are refused.
 
 Without --config it serves example policies, api and login, from its own memory.
 The configuration file is read again when it changes and on SIGHUP; a faulty one
