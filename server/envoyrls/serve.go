@@ -26,7 +26,7 @@ const (
 	maxMessage = 1 << 20
 	// workersPerProcessor is how many goroutines wait for requests, so that a request finds one whose stack has grown. One
 	// that finds none gets its own.
-	workersPerProcessor = 16
+	workersPerProcessor = 64
 )
 
 // Server returns a gRPC server that answers for the door, with health and reflection.
@@ -34,7 +34,6 @@ func (d *Door) Server(cfg ServerConfig) *grpc.Server {
 	options := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.NumStreamWorkers(uint32(workersPerProcessor * runtime.GOMAXPROCS(0))),
-		grpc.SharedWriteBuffer(true),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionAge: cfg.MaxConnectionAge, MaxConnectionAgeGrace: cfg.MaxConnectionAgeGrace,
 		}),
