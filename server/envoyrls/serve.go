@@ -26,7 +26,7 @@ const (
 	maxMessage = 1 << 20
 	// workersPerProcessor is how many goroutines wait for requests, so that a request finds one whose stack has grown. One
 	// that finds none gets its own.
-	workersPerProcessor = 16
+	workersPerProcessor = 64
 )
 
 // Server returns a gRPC server that answers for the door, with health and reflection.
