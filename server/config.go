@@ -79,10 +79,13 @@ var fields = map[string]field{
 	"listen.grpc_tls.client_ca_file": fixed(func(f *filesource.File) *string { return &f.Listen.GRPCTLS.ClientCAFile }),
 	"listen.grpc_tls.client_name":    fixed(func(f *filesource.File) *string { return &f.Listen.GRPCTLS.ClientName }),
 
-	"listen.resp":           fixed(func(f *filesource.File) *string { return &f.Listen.RESP }),
-	"listen.resp_password":  fixed(func(f *filesource.File) *string { return &f.Listen.RESPPassword }),
-	"listen.resp_cert_file": fixed(func(f *filesource.File) *string { return &f.Listen.RESPCertFile }),
-	"listen.resp_key_file":  fixed(func(f *filesource.File) *string { return &f.Listen.RESPKeyFile }),
+	"listen.resp":          fixed(func(f *filesource.File) *string { return &f.Listen.RESP }),
+	"listen.resp_password": fixed(func(f *filesource.File) *string { return &f.Listen.RESPPassword }),
+
+	"listen.resp_tls.cert_file":      fixed(func(f *filesource.File) *string { return &f.Listen.RESPTLS.CertFile }),
+	"listen.resp_tls.key_file":       fixed(func(f *filesource.File) *string { return &f.Listen.RESPTLS.KeyFile }),
+	"listen.resp_tls.client_ca_file": fixed(func(f *filesource.File) *string { return &f.Listen.RESPTLS.ClientCAFile }),
+	"listen.resp_tls.client_name":    fixed(func(f *filesource.File) *string { return &f.Listen.RESPTLS.ClientName }),
 
 	"store":                fixed(func(f *filesource.File) *string { return &f.Store }),
 	"store_timeout":        fixed(func(f *filesource.File) *time.Duration { return &f.StoreTimeout }),

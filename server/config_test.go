@@ -47,10 +47,13 @@ func TestPrecedence(t *testing.T) {
 		"listen.grpc_tls.client_ca_file": {"/a", "/b", "/c"},
 		"listen.grpc_tls.client_name":    {"a", "b", "c"},
 
-		"listen.resp":           {"127.0.0.1:7", "off", "127.0.0.1:8"},
-		"listen.resp_password":  {"a", "b", "c d"},
-		"listen.resp_cert_file": {"a.pem", "b.pem", "c.pem"},
-		"listen.resp_key_file":  {"a.key", "b.key", "c.key"},
+		"listen.resp":          {"127.0.0.1:7", "off", "127.0.0.1:8"},
+		"listen.resp_password": {"a", "b", "c d"},
+
+		"listen.resp_tls.cert_file":      {"/a", "/b", "/c"},
+		"listen.resp_tls.key_file":       {"/a", "/b", "/c"},
+		"listen.resp_tls.client_ca_file": {"/a", "/b", "/c"},
+		"listen.resp_tls.client_name":    {"a", "b", "c"},
 
 		"store":                {"redis://a", "redis://b", "redis://u:p%40@c:6379/1?addr=d:6379"},
 		"store_timeout":        {"1ms", "2ms", "3ms"},

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 
@@ -39,18 +38,6 @@ func respPlace(listen filesource.Listen) (*net.TCPAddr, error) {
 	return place.addr, err
 }
 
-// respTLS returns the TLS of that door; nil where it has none.
-func respTLS(listen filesource.Listen) (*tls.Config, error) {
-	if listen.RESPCertFile == "" && listen.RESPKeyFile == "" {
-		return nil, nil
-	}
-	certificate, err := tls.LoadX509KeyPair(listen.RESPCertFile, listen.RESPKeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("listen.resp_cert_file and listen.resp_key_file: %w; they must be a certificate and its key, in PEM form", err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}, nil
-}
-
 // openRESP listens for clients of Redis, where the configuration says so.
 func (s *Server) openRESP(settings *filesource.File) (err error) {
 	addr, err := respPlace(settings.Listen)
@@ -58,7 +45,7 @@ func (s *Server) openRESP(settings *filesource.File) (err error) {
 		return err
 	}
 	config := respapi.Config{Password: settings.Listen.RESPPassword, Version: s.config.Version, Logger: s.logger}
-	if config.TLS, err = respTLS(settings.Listen); err != nil {
+	if config.TLS, err = doorTLS("listen.resp_tls", settings.Listen.RESPTLS); err != nil {
 		return err
 	}
 	listener, err := net.ListenTCP("tcp", addr)

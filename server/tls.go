@@ -16,30 +16,39 @@ import (
 
 // grpcCredentials returns the TLS of the gRPC door; nil where it has none.
 func grpcCredentials(settings filesource.TLS) (credentials.TransportCredentials, error) {
+	config, err := doorTLS("listen.grpc_tls", settings)
+	if config == nil {
+		return nil, err
+	}
+	return credentials.NewTLS(config), nil
+}
+
+// doorTLS returns the TLS of a door, whose setting is where it stands in the file; nil where it has none.
+func doorTLS(setting string, settings filesource.TLS) (*tls.Config, error) {
 	if settings == (filesource.TLS{}) {
 		return nil, nil
 	}
 	if settings.CertFile == "" || settings.KeyFile == "" {
-		return nil, errors.New("listen.grpc_tls: it must have both cert_file and key_file, which the rest goes with")
+		return nil, fmt.Errorf("%s: it must have both cert_file and key_file, which the rest goes with", setting)
 	}
 	pair := &keyPair{cert: settings.CertFile, key: settings.KeyFile}
 	if _, err := pair.get(nil); err != nil {
-		return nil, fmt.Errorf("listen.grpc_tls: %w", err)
+		return nil, fmt.Errorf("%s: %w", setting, err)
 	}
 	config := &tls.Config{GetCertificate: pair.get, MinVersion: tls.VersionTLS12}
 	if settings.ClientCAFile != "" {
 		pem, err := os.ReadFile(settings.ClientCAFile)
 		if err != nil {
-			return nil, fmt.Errorf("listen.grpc_tls.client_ca_file: %w", err)
+			return nil, fmt.Errorf("%s.client_ca_file: %w", setting, err)
 		}
 		config.ClientCAs, config.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
 		if !config.ClientCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("listen.grpc_tls.client_ca_file: %s holds no certificate in PEM form", settings.ClientCAFile)
+			return nil, fmt.Errorf("%s.client_ca_file: %s holds no certificate in PEM form", setting, settings.ClientCAFile)
 		}
 	}
 	if name := settings.ClientName; name != "" {
 		if settings.ClientCAFile == "" {
-			return nil, errors.New("listen.grpc_tls.client_name: it goes with client_ca_file, which says whose certificates are believed")
+			return nil, fmt.Errorf("%s.client_name: it goes with client_ca_file, which says whose certificates are believed", setting)
 		}
 		config.VerifyConnection = func(state tls.ConnectionState) error {
 			if len(state.PeerCertificates) == 0 {
@@ -48,7 +57,7 @@ func grpcCredentials(settings filesource.TLS) (credentials.TransportCredentials,
 			return state.PeerCertificates[0].VerifyHostname(name)
 		}
 	}
-	return credentials.NewTLS(config), nil
+	return config, nil
 }
 
 // keyPair is a certificate and its key in files that may be renewed.

@@ -114,8 +114,8 @@ var listenSettings = []setting[Listen]{
 	},
 	{
 		Field: Field{"listen.grpc_tls", "mapping", "", "The TLS of the gRPC door. Without it there is none."},
-		under: rows(tlsSettings),
-		read:  func(r *reader, v value, l *Listen) { fields(r, v, tlsSettings, nil, &l.GRPCTLS) },
+		under: rows(grpcTLS),
+		read:  func(r *reader, v value, l *Listen) { fields(r, v, grpcTLS, nil, &l.GRPCTLS) },
 	},
 	{
 		Field: Field{
@@ -129,32 +129,34 @@ var listenSettings = []setting[Listen]{
 		read:  scalar(parsePassword, func(l *Listen) *string { return &l.RESPPassword }),
 	},
 	{
-		Field: Field{"listen.resp_cert_file", "path", "", "The certificates of the door for clients of Redis, in PEM form, which then speaks TLS only. It is read at the start."},
-		read:  scalar(asText, func(l *Listen) *string { return &l.RESPCertFile }),
-	},
-	{
-		Field: Field{"listen.resp_key_file", "path", "", "The key of the certificates, in PEM form."},
-		read:  scalar(asText, func(l *Listen) *string { return &l.RESPKeyFile }),
+		Field: Field{"listen.resp_tls", "mapping", "", "The TLS of the door for clients of Redis, which then speaks nothing else. Without it there is none."},
+		under: rows(respTLS),
+		read:  func(r *reader, v value, l *Listen) { fields(r, v, respTLS, nil, &l.RESPTLS) },
 	},
 }
 
-var tlsSettings = []setting[TLS]{
-	{
-		Field: Field{"listen.grpc_tls.cert_file", "path", "", "The file of the certificates, in PEM form. It is read again when it changes."},
-		read:  scalar(asText, func(t *TLS) *string { return &t.CertFile }),
-	},
-	{
-		Field: Field{"listen.grpc_tls.key_file", "path", "", "The file of the key, in PEM form."},
-		read:  scalar(asText, func(t *TLS) *string { return &t.KeyFile }),
-	},
-	{
-		Field: Field{"listen.grpc_tls.client_ca_file", "path", "", "The file of the authorities of whom clients must have a certificate. Without it they need none."},
-		read:  scalar(asText, func(t *TLS) *string { return &t.ClientCAFile }),
-	},
-	{
-		Field: Field{"listen.grpc_tls.client_name", "text", "", "The DNS name that a client's certificate must have. Without it any will do."},
-		read:  scalar(asText, func(t *TLS) *string { return &t.ClientName }),
-	},
+var grpcTLS, respTLS = tlsSettings("listen.grpc_tls."), tlsSettings("listen.resp_tls.")
+
+// tlsSettings are those of one door, by where they stand.
+func tlsSettings(place string) []setting[TLS] {
+	return []setting[TLS]{
+		{
+			Field: Field{place + "cert_file", "path", "", "The file of the certificates, in PEM form. It is read again when it changes."},
+			read:  scalar(asText, func(t *TLS) *string { return &t.CertFile }),
+		},
+		{
+			Field: Field{place + "key_file", "path", "", "The file of the key, in PEM form."},
+			read:  scalar(asText, func(t *TLS) *string { return &t.KeyFile }),
+		},
+		{
+			Field: Field{place + "client_ca_file", "path", "", "The file of the authorities of whom clients must have a certificate. Without it they need none."},
+			read:  scalar(asText, func(t *TLS) *string { return &t.ClientCAFile }),
+		},
+		{
+			Field: Field{place + "client_name", "text", "", "The DNS name that a client's certificate must have. Without it any will do."},
+			read:  scalar(asText, func(t *TLS) *string { return &t.ClientName }),
+		},
+	}
 }
 
 var envoySettings = []setting[Envoy]{

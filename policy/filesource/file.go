@@ -63,8 +63,8 @@ type Listen struct {
 	RESP string
 	// RESPPassword is what its clients must give; empty where they need not. It must not be logged.
 	RESPPassword string
-	// RESPCertFile and RESPKeyFile are the paths of its certificates and their key; empty where it speaks no TLS.
-	RESPCertFile, RESPKeyFile string
+	// RESPTLS is the TLS of the door for clients of Redis.
+	RESPTLS TLS
 }
 
 // TLS is how a door proves who it is, and wants its clients to.
@@ -112,8 +112,11 @@ func Parse(name string, data []byte) (*File, error) {
 	for _, look := range r.last {
 		look(f)
 	}
-	tls := &f.Listen.GRPCTLS
-	for _, path := range []*string{&f.Envoy.Directory, &tls.CertFile, &tls.KeyFile, &tls.ClientCAFile} {
+	paths := []*string{&f.Envoy.Directory}
+	for _, tls := range []*TLS{&f.Listen.GRPCTLS, &f.Listen.RESPTLS} {
+		paths = append(paths, &tls.CertFile, &tls.KeyFile, &tls.ClientCAFile)
+	}
+	for _, path := range paths {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(filepath.Dir(name), *path) // what a file names is beside it, wherever the server was started
 		}

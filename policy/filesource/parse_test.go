@@ -24,8 +24,7 @@ listen:
   grpc_tls: {cert_file: tls/cert.pem, key_file: /tls/key.pem, client_ca_file: ca.pem, client_name: envoy.example}
   resp: 127.0.0.1:9092
   resp_password: open sesame
-  resp_cert_file: resp.pem
-  resp_key_file: resp.key
+  resp_tls: {cert_file: resp.pem, key_file: resp.key}
 store: rediss://user:pass%21word@redis.example:6380/2?addr=other.example:6380
 store_timeout: 10s
 store_max_keys: 5000
@@ -101,7 +100,7 @@ func TestParseComplete(t *testing.T) {
 		Listen: Listen{
 			HTTP: "127.0.0.1:9090", Admin: "127.0.0.1:9091", GRPC: "unix:/run/sluice.sock",
 			GRPCTLS: TLS{CertFile: "tls/cert.pem", KeyFile: "/tls/key.pem", ClientCAFile: "ca.pem", ClientName: "envoy.example"},
-			RESP:    "127.0.0.1:9092", RESPPassword: "open sesame", RESPCertFile: "resp.pem", RESPKeyFile: "resp.key",
+			RESP:    "127.0.0.1:9092", RESPPassword: "open sesame", RESPTLS: TLS{CertFile: "resp.pem", KeyFile: "resp.key"},
 		},
 		Envoy: Envoy{
 			Directory: "ratelimit", MergeDomains: true, OnError: sluice.Deny, DenyCache: true, NearLimitRatio: 0.5, ShadowMode: true, QuotaMode: true,
@@ -220,12 +219,15 @@ func TestParseDefaults(t *testing.T) {
 // TestPathsBeginAtTheFile reads paths that are beside the file, wherever the server was started.
 func TestPathsBeginAtTheFile(t *testing.T) {
 	t.Parallel()
-	f, err := Parse("/etc/sluice/sluice.yaml", []byte("envoy: {directory: ./ratelimit}\nlisten: {grpc_tls: {cert_file: ../c.pem, key_file: /k.pem}}"))
+	f, err := Parse("/etc/sluice/sluice.yaml", []byte("envoy: {directory: ./ratelimit}\nlisten: {grpc_tls: {cert_file: ../c.pem, key_file: /k.pem}, resp_tls: {key_file: k.pem}}"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := (TLS{CertFile: "/etc/c.pem", KeyFile: "/k.pem"}); f.Envoy.Directory != "/etc/sluice/ratelimit" || f.Listen.GRPCTLS != want {
 		t.Errorf("the paths are %q and %+v, want /etc/sluice/ratelimit and %+v", f.Envoy.Directory, f.Listen.GRPCTLS, want)
+	}
+	if got := f.Listen.RESPTLS.KeyFile; got != "/etc/sluice/k.pem" {
+		t.Errorf("the path of the other door's key is %q, want /etc/sluice/k.pem", got)
 	}
 }
 

@@ -151,7 +151,7 @@ func readListen(r *reader, v value, f *File) {
 	f.Listen = Listen{
 		HTTP: cmp.Or(given.HTTP, f.Listen.HTTP), Admin: cmp.Or(given.Admin, f.Listen.Admin),
 		GRPC: cmp.Or(given.GRPC, f.Listen.GRPC), GRPCTLS: given.GRPCTLS,
-		RESP: given.RESP, RESPPassword: given.RESPPassword, RESPCertFile: given.RESPCertFile, RESPKeyFile: given.RESPKeyFile,
+		RESP: given.RESP, RESPPassword: given.RESPPassword, RESPTLS: given.RESPTLS,
 	}
 }
 
