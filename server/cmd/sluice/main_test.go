@@ -23,8 +23,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"sluice": main})
 }
 
-// The scripts find in $ADDR an address that is free and in $PORT its port, in $REDIS the URL of a Redis of their own, in $REDIS_ADDR its address,
-// and in $LONG a key of 400 bytes.
+// The scripts find in $ADDR an address that is free and in $PORT its port, in $REDIS the URL of a Redis that they share, each
+// with policies or a prefix that no other has, in $REDIS_ADDR its address, and in $LONG a key of 400 bytes.
 func TestScripts(t *testing.T) {
 	redis := redistest.Start(t, redistest.Options{Password: "open-sesame"})
 	testscript.Run(t, testscript.Params{
