@@ -58,6 +58,9 @@ func (sh *shard) find(hash uint32, policy, key string) *entry {
 		if (slot^hash)&^mask != 0 {
 			continue
 		}
+		if int(slot&mask)/chunkLength >= len(t.chunks) {
+			return nil // it stands in a chunk that was added since the table was loaded
+		}
 		if e := t.entry(slot); e.hash.Load() == hash {
 			e.acquire()
 			if e.is(policy, key) {

@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -41,5 +42,43 @@ func TestEntriesOfFewHashes(t *testing.T) {
 		}
 		e.release()
 		there[n] = !there[n]
+	}
+}
+
+// TestAnEntryOfAnotherTable looks for a key by a table that was loaded before a chunk was added to it, which holds the key.
+func TestAnEntryOfAnotherTable(t *testing.T) {
+	t.Parallel()
+	s, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := &sluice.Policy{Name: "api", Limits: []sluice.Limit{sluice.PerHour(10)}}
+	sh, met := &s.shards[0], 0
+	for n := 0; met < 3; n++ {
+		key := strconv.Itoa(n)
+		hash := s.hash(policy.Name, key)
+		at, within := s.place(hash)
+		if at != sh {
+			continue
+		}
+		old := sh.table.Load()
+		if _, err := s.Check(t.Context(), sluice.Request{Policy: policy, Key: key, Cost: 1}); err != nil {
+			t.Fatal(err)
+		}
+		now := sh.table.Load()
+		if len(now.chunks) == len(old.chunks) || &now.slots[0] != &old.slots[0] {
+			continue // it has its entry in the old table, or slots of its own
+		}
+		met++
+		sh.table.Store(old)
+		if e := sh.find(within, policy.Name, key); e != nil {
+			t.Errorf("key %s is found in a table that does not have it", key)
+		}
+		sh.table.Store(now)
+		if e := sh.find(within, policy.Name, key); e == nil {
+			t.Errorf("key %s is not found", key)
+		} else {
+			e.release()
+		}
 	}
 }

@@ -122,7 +122,7 @@ func TestTopologies(t *testing.T) {
 	t.Run("ACL user", func(t *testing.T) {
 		// The rights that docs/redis-keys.md asks for, and no more.
 		admin := newClient(t, plain.URL())
-		rights := strings.Fields("ACL SETUSER limiter on >pw resetkeys ~sluice:* resetchannels -@all +evalsha +eval +get +mget +exists +set +del +time +pttl +pexpire +zadd +zrem +zscore +zcard +zrange +zrangebyscore +zrangebylex +pexpireat +persist +hello +ping +select +cluster|slots +cluster|shards")
+		rights := strings.Fields("ACL SETUSER limiter on >pw resetkeys ~sluice:* resetchannels -@all +evalsha +eval +get +mget +exists +set +setrange +del +time +pttl +pexpire +zadd +zrem +zscore +zcard +zrange +zrangebyscore +zrangebylex +pexpireat +persist +hello +ping +select +cluster|slots +cluster|shards")
 		if err := do(t, admin, rights...).Error(); err != nil {
 			t.Fatal(err)
 		}
@@ -130,6 +130,15 @@ func TestTopologies(t *testing.T) {
 		l := newLimiter(t, client, redisstore.Config{Timeout: patient}, sluice.PerHour(5))
 		expect(t, l, "acl", 3, 2)
 		expect(t, l, "acl", 3, -1)
+		busy := newLimiter(t, client, redisstore.Config{Timeout: patient}, sluice.PerHour(1000))
+		for left := int64(999); left >= 920; left-- { // from 64 on they are written over in part
+			if left == 930 { // as by the rights of an earlier version
+				if err := do(t, admin, "ACL", "SETUSER", "limiter", "-setrange").Error(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			expect(t, busy, "busy", 1, left)
+		}
 		if err := l.Reset(t.Context(), "acl"); err != nil {
 			t.Error(err)
 		}

@@ -143,14 +143,26 @@ var storeFaults = []fault{
 	{
 		name: "a long window that is written over in part counts the newest admission alone",
 		file: "store/redisstore/scripts/quick.lua", by: redisCrowd,
-		old: "packed('>I5B', used + units, alive))\n      end\n      return done",
-		new: "packed('>I5B', used, alive))\n      end\n      return done",
+		old: "packed('>I5B', used + units, alive)), at + period - now",
+		new: "packed('>I5B', used, alive)), at + period - now",
 	},
 	{
 		name: "a long window is written over in part though another sub-window has begun",
 		file: "store/redisstore/scripts/quick.lua", by: redisCrowd,
 		old: "or at - at % width ~= newest - newest % width) then\n        return nil\n      end\n      local before = unpacked('>I5', value, last - 4)\n      local done",
 		new: "and at - at % width ~= newest - newest % width) then\n        return nil\n      end\n      local before = unpacked('>I5', value, last - 4)\n      local done",
+	},
+	{
+		name: "a key is looked for in a chunk that the table does not have",
+		file: "store/memstore/shard.go", by: entries,
+		old: "if int(slot&mask)/chunkLength >= len(t.chunks) {",
+		new: "if int(slot&mask)/chunkLength > len(t.chunks) {",
+	},
+	{
+		name: "a user who may not write over parts of a value is refused",
+		file: "store/redisstore/scripts/quick.lua", by: redisUsers,
+		old: "return nil -- Redis has refused, and may allow SET",
+		new: "return done -- Redis has refused, and may allow SET",
 	},
 	{
 		name: "what has ended stays in a long window that is written over in part",

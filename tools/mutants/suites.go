@@ -17,13 +17,14 @@ var (
 	crowd         = suite{dir: "store/memstore", run: "^TestConformance$/^crowded_window", flags: conformance}
 	standing      = suite{dir: "store/memstore", run: standings, flags: conformance}
 	memstore      = suite{dir: "store/memstore", run: "^Test(MaxKeys|DeadKeys|TheSoonest|RunDrops|WritesSweep|Reset|Blocks|AList|Pages)"}
-	entries       = suite{dir: "store/memstore", run: "^Test(LateCaller|NoUnit|EntriesOfFew|MemoryIs|Reset)"}
+	entries       = suite{dir: "store/memstore", run: "^Test(LateCaller|NoUnit|EntriesOfFew|AnEntryOf|MemoryIs|Reset)"}
 	redis         = suite{dir: "store/redisstore", run: "^TestConformance$/^sequences,_first", flags: conformance}
 	redisCrowd    = suite{dir: "store/redisstore", run: "^TestConformance$/^crowded_window", flags: conformance}
 	redisStanding = suite{dir: "store/redisstore", run: standings, flags: conformance}
 	redisCalendar = suite{dir: "store/redisstore", run: "^TestCalendar"}
 	redisKeys     = suite{dir: "store/redisstore", run: "^Test(ClientOption$|Keys$)"}
 	redisOwn      = suite{dir: "store/redisstore", run: "^Test(Flushed|KeyWithout|Foreign|Errors|Refusals|Nothing|OneClock|Faded)"}
+	redisUsers    = suite{dir: "store/redisstore", run: "^TestTopologies$/^ACL_user$"}
 	redisLedger   = suite{dir: "store/redisstore", run: "^TestLedger(|VersionsBeforeTheClock)$"}
 	lending       = suite{dir: "store/redisstore", run: "^TestConformance$/^lending$", flags: "-rapid.checks=25"}
 	lendingRefund = suite{dir: "store/redisstore", run: "^TestConformance$/^lending,_refund"}

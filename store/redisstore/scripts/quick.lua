@@ -385,10 +385,10 @@ elseif not simple then
       end
       local before = unpacked('>I5', value, last - 4)
       local done = call('SETRANGE', name, decimal(last - 12), packed('>I7I5', at, before + units))
-      if done == #value then
-        done = call('SETRANGE', name, decimal(#head), packed('>I5B', used + units, alive))
+      if done ~= #value then
+        return nil -- Redis has refused, and may allow SET: its user may have the rights of an earlier version
       end
-      return done, at + period - now
+      return call('SETRANGE', name, decimal(#head), packed('>I5B', used + units, alive)), at + period - now
     end
     return read, charge, function()
       return packed('>i7I5', used == 0 and 0 or newest, used)
