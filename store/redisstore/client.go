@@ -16,7 +16,8 @@ import (
 )
 
 // ClientOption returns the options of a rueidis client for a URL, with the settings that a [Store] needs: no call is
-// repeated by the client, no cache is kept on its side, and connecting and writing take a second at most.
+// repeated by the client, no cache is kept on its side, connecting and writing take a second at most, and a connection
+// that takes longer than the call that wanted it is there for the next one. Who sets DialCtxFn gives that up.
 //
 //	redis://user:password@host:6379/0                      a single server, or a Cluster by one of its nodes
 //	redis://host:6379?addr=host2:6379&addr=host3:6379      a Cluster by several
@@ -66,6 +67,10 @@ func ClientOption(rawURL string) (rueidis.ClientOption, error) {
 	if option.ConnWriteTimeout == 0 {
 		option.ConnWriteTimeout = time.Second
 	}
+	if option.DialCtxFn == nil { // it has one for a Unix socket
+		option.DialCtxFn = connect
+	}
+	option.DialCtxFn = outliving(option.DialCtxFn)
 	if option.Sentinel.MasterSet != "" {
 		option.Sentinel.Dialer = net.Dialer{Timeout: option.Dialer.Timeout}
 		option.Sentinel.TLSConfig = option.TLSConfig

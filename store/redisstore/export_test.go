@@ -26,3 +26,9 @@ func (s *Store) SetClock(now func() time.Time) { s.now = now }
 
 // Slot returns the slot of a Cluster by which checks of a key gather.
 func (s *Store) Slot(policy, key string) uint16 { return s.keys.slot(policy, key) }
+
+// Outliving makes connections by another function, as [ClientOption] has it done.
+func Outliving(connect connectFunc) connectFunc { return outliving(connect) }
+
+// UnclaimedTime is how long a connection is kept that nobody has wanted.
+const UnclaimedTime = unclaimedTime

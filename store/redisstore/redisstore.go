@@ -8,8 +8,9 @@
 // where a key has lost its time to live.
 //
 // A call that may have been carried out is never repeated. The package does not build the client and does not decide
-// what to do when Redis fails. A goroutine of its own runs only while a caller waits for Redis; what must be done besides
-// is done by [Store.Run]. It imports the core, store/ledger and the rueidis client only.
+// what to do when Redis fails. A goroutine of its own runs only while a caller waits for Redis, or a connection is being
+// made that one has waited for, see dial.go; what must be done besides is done by [Store.Run]. It imports the core,
+// store/ledger and the rueidis client only.
 package redisstore
 
 import (

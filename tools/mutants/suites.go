@@ -32,6 +32,7 @@ var (
 	refused       = suite{dir: "store/denycache", flags: "-test.skip=OnRedis -rapid.seed=1 -rapid.shrinktime=1ns -rapid.nofailfile"}
 	combined      = suite{dir: "store/redisstore", run: "^Test(EveryCharge|NothingUnsent|OrderOfOneKey|Slots|DecisionsMadeTogether|EqualChecks|BucketsBeside|AtTheEdge)"}
 	deadlines     = suite{dir: "store/redisstore", run: "^Test(FrozenServerHolds|ErrorsSay)"}
+	connecting    = suite{dir: "store/redisstore", run: "^TestConnect(ionsOutlive|ingTakes)"}
 	memoryLedger  = suite{dir: "store/ledger"}
 	fleet         = suite{dir: "control", run: "^Test[^E]"} // not EachTickOnce, which takes seconds
 	ticks         = suite{dir: "control", run: "^TestServersTick"}
