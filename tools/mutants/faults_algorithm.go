@@ -58,7 +58,7 @@ var algorithmFaults = []fault{
 	},
 	{
 		name: "token bucket: what was earned of a unit is dropped",
-		file: "algorithm/tokenbucket.go", by: memory,
+		file: "algorithm/tokenbucket.go", by: numbers,
 		old: "s.at = now - elapsed",
 		new: "s.at = now",
 	},

@@ -88,7 +88,7 @@ var storeFaults = []fault{
 	},
 	{
 		name: "the time to live of a bucket is rounded down",
-		file: "store/redisstore/scripts/quick.lua", by: redis,
+		file: "store/redisstore/scripts/quick.lua", by: redisLives,
 		old: "ticks = ticks + 999",
 		new: "ticks = ticks",
 	},

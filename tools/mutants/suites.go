@@ -14,11 +14,13 @@ var (
 	calendar      = suite{dir: ".", run: "^TestWindow$"}
 	arithmetic    = suite{dir: "algorithm"}
 	memory        = suite{dir: "store/memstore", run: "^TestConformance$/^sequences,_first", flags: conformance}
+	numbers       = suite{dir: "store/memstore", run: "^TestConformance$/^(extreme_numbers|refund)$", flags: conformance}
 	crowd         = suite{dir: "store/memstore", run: "^TestConformance$/^crowded_window", flags: conformance}
 	standing      = suite{dir: "store/memstore", run: standings, flags: conformance}
 	memstore      = suite{dir: "store/memstore", run: "^Test(MaxKeys|DeadKeys|TheSoonest|RunDrops|WritesSweep|Reset|Blocks|AList|Pages)"}
 	entries       = suite{dir: "store/memstore", run: "^Test(LateCaller|NoUnit|EntriesOfFew|AnEntryOf|MemoryIs|Reset)"}
 	redis         = suite{dir: "store/redisstore", run: "^TestConformance$/^sequences,_first", flags: conformance}
+	redisLives    = suite{dir: "store/redisstore", run: "^TestConformance$/^(time_to_live|extreme_numbers)$", flags: conformance}
 	redisCrowd    = suite{dir: "store/redisstore", run: "^TestConformance$/^crowded_window", flags: conformance}
 	redisStanding = suite{dir: "store/redisstore", run: standings, flags: conformance}
 	redisCalendar = suite{dir: "store/redisstore", run: "^TestCalendar"}
