@@ -107,3 +107,15 @@ func (s *Store) EntryAddress(policy, key string) uintptr {
 	defer unlock()
 	return uintptr(unsafe.Pointer(e))
 }
+
+// Hold keeps everybody else from the entry of a key, which must be there, until it is released.
+func (s *Store) Hold(policy, key string) (release func()) {
+	e, unlock := s.look(policy, key)
+	if e == nil {
+		unlock()
+		panic("there is no entry to hold")
+	}
+	sh, _ := s.place(s.hash(policy, key))
+	sh.mu.Unlock()
+	return e.release
+}

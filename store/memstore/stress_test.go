@@ -58,6 +58,30 @@ func TestNoUnitIsGrantedTwice(t *testing.T) {
 	}
 }
 
+// TestEntryIsHeldByOne holds the entry of a key: a check of it comes to its end when the entry is released, not before. How
+// long it is held is in the time of the machine, because who waits for an entry is not asleep.
+func TestEntryIsHeldByOne(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, 0)
+	limit := sluice.PerHour(1000)
+	allow(t, s, limit, "k")
+	for range 20 {
+		var released atomic.Bool
+		var check sync.WaitGroup
+		release := s.Hold("p", "k")
+		check.Go(func() {
+			allow(t, s, limit, "k")
+			if !released.Load() {
+				t.Error("a check was decided while another held the entry")
+			}
+		})
+		time.Sleep(5 * time.Millisecond)
+		released.Store(true)
+		release()
+		check.Wait()
+	}
+}
+
 // disturb inserts, resets, blocks and lists keys that end within milliseconds, until ctx ends. It holds at most 200 keys.
 func disturb(ctx context.Context, t *testing.T, s *memstore.Store, g int) {
 	policy := &sluice.Policy{

@@ -459,6 +459,29 @@ func TestEqualChecksOfOneKey(t *testing.T) {
 	}
 }
 
+// TestSeveralCostsOfOneKey asks for different costs of one key in one call, of a key that is new and of one that is known:
+// all that was allowed is charged.
+func TestSeveralCostsOfOneKey(t *testing.T) {
+	t.Parallel()
+	for name, limit := range map[string]sluice.Limit{
+		"bucket": sluice.PerDay(100).WithBurst(100), "window": sluice.PerDay(100), "fixed": sluice.PerDay(100).WithAlgorithm(sluice.FixedWindow),
+	} {
+		l := newLimiter(t, newClient(t, redistest.Shared(t).URL()), redisstore.Config{Timeout: patient, Prefix: "costs-" + name + ":"}, limit)
+		left := int64(100)
+		for range 2 {
+			for i, r := range l.CheckAll(t.Context(), []sluice.Ask{{Key: "k", Cost: 1}, {Key: "k", Cost: 20}, {Key: "k", Cost: 3}}) {
+				left -= []int64{1, 20, 3}[i]
+				if r.Err != nil || !r.Decision.Allowed || r.Decision.Remaining != left {
+					t.Errorf("%s: check %d: %v, %v, want %d remaining", name, i, r.Decision, r.Err, left)
+				}
+			}
+			if d, err := l.Peek(t.Context(), "k"); err != nil || d.Remaining != left {
+				t.Errorf("%s: afterwards %v, %v, want %d remaining", name, d, err, left)
+			}
+		}
+	}
+}
+
 // TestBucketsBesideEachOtherEndApart asks for keys in one call that take different times to fill up again.
 func TestBucketsBesideEachOtherEndApart(t *testing.T) {
 	t.Parallel()

@@ -18,7 +18,7 @@ var (
 	crowd         = suite{dir: "store/memstore", run: "^TestConformance$/^crowded_window", flags: conformance}
 	standing      = suite{dir: "store/memstore", run: standings, flags: conformance}
 	memstore      = suite{dir: "store/memstore", run: "^Test(MaxKeys|DeadKeys|TheSoonest|RunDrops|WritesSweep|Reset|Blocks|AList|Pages)"}
-	entries       = suite{dir: "store/memstore", run: "^Test(LateCaller|NoUnit|EntriesOfFew|AnEntryOf|MemoryIs|Reset)"}
+	entries       = suite{dir: "store/memstore", run: "^Test(LateCaller|NoUnit|EntryIsHeld|EntriesOfFew|AnEntryOf|MemoryIs|Reset)"}
 	redis         = suite{dir: "store/redisstore", run: "^TestConformance$/^sequences,_first", flags: conformance}
 	redisLives    = suite{dir: "store/redisstore", run: "^TestConformance$/^(time_to_live|extreme_numbers)$", flags: conformance}
 	redisCrowd    = suite{dir: "store/redisstore", run: "^TestConformance$/^crowded_window", flags: conformance}
@@ -32,7 +32,7 @@ var (
 	lendingRefund = suite{dir: "store/redisstore", run: "^TestConformance$/^lending,_refund"}
 	leases        = suite{dir: "store/lease"}
 	refused       = suite{dir: "store/denycache", flags: "-test.skip=OnRedis -rapid.seed=1 -rapid.shrinktime=1ns -rapid.nofailfile"}
-	combined      = suite{dir: "store/redisstore", run: "^Test(EveryCharge|NothingUnsent|OrderOfOneKey|Slots|DecisionsMadeTogether|EqualChecks|BucketsBeside|AtTheEdge)"}
+	combined      = suite{dir: "store/redisstore", run: "^Test(EveryCharge|NothingUnsent|OrderOfOneKey|Slots|DecisionsMadeTogether|EqualChecks|SeveralCosts|BucketsBeside|AtTheEdge)"}
 	deadlines     = suite{dir: "store/redisstore", run: "^Test(FrozenServerHolds|ErrorsSay)"}
 	connecting    = suite{dir: "store/redisstore", run: "^TestConnect(ionsOutlive|ingTakes)"}
 	memoryLedger  = suite{dir: "store/ledger"}
