@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	common "github.com/envoyproxy/go-control-plane/envoy/extensions/common/ratelimit/v3"
 	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
@@ -27,12 +28,13 @@ func newModel(w *world) *model {
 	return &model{world: w, theirs: map[string]uint64{}, ours: map[string]uint64{}}
 }
 
-// counter is what a descriptor that has a limit is counted by: its entries and the unit of the limit, with a pattern in place
-// of a value where the rule says that all values share.
-func (m *model) counter(domain string, d *common.RateLimitDescriptor, current *rls.RateLimitResponse_RateLimit) string {
+// counters returns what a descriptor that has a limit is counted by: its entries, with a pattern in place of a value where
+// the rule says that all values share, and the window. envoyproxy/ratelimit tells windows apart by their start alone, so
+// that in the first hour of a day, by UTC, one counter is both the hour's and the day's; in Sluice the unit counts too.
+func (m *model) counters(domain string, d *common.RateLimitDescriptor, s *rls.RateLimitResponse_DescriptorStatus, now time.Time) (theirs, ours string) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%q", domain)
-	r := m.world.rules[current.GetName()]
+	r := m.world.rules[s.CurrentLimit.GetName()]
 	for i, e := range d.GetEntries() {
 		value := e.GetValue()
 		if r != nil && r.path[i].share {
@@ -40,12 +42,17 @@ func (m *model) counter(domain string, d *common.RateLimitDescriptor, current *r
 		}
 		fmt.Fprintf(&b, " %q=%q", e.GetKey(), value)
 	}
-	return b.String() + " " + current.GetUnit().String()
+	unit := s.CurrentLimit.Unit.String()
+	period := periods[strings.ToLower(unit)]
+	end := time.Duration(now.Unix())*time.Second + s.DurationUntilReset.AsDuration()
+	start := (end - period).Round(period) // exact: the two clocks are less than half a period apart
+	fmt.Fprintf(&b, " from %d", start/time.Second)
+	return b.String(), b.String() + " by " + unit
 }
 
-// expect returns what Sluice must answer where envoyproxy/ratelimit answers so. The error is that this one is not
-// understood: then nothing can be said of ours.
-func (m *model) expect(req *rls.RateLimitRequest, theirs *rls.RateLimitResponse) (*rls.RateLimitResponse, error) {
+// expect returns what Sluice must answer where envoyproxy/ratelimit answers so, at about now. The error is that this one
+// is not understood: then nothing can be said of ours.
+func (m *model) expect(req *rls.RateLimitRequest, theirs *rls.RateLimitResponse, now time.Time) (*rls.RateLimitResponse, error) {
 	want := proto.CloneOf(theirs)
 	for i, s := range want.GetStatuses() {
 		if s.GetCurrentLimit() == nil {
@@ -57,7 +64,7 @@ func (m *model) expect(req *rls.RateLimitRequest, theirs *rls.RateLimitResponse)
 		if d.HitsAddend != nil {
 			addend = d.HitsAddend.Value
 		}
-		key := m.counter(req.Domain, d, s.CurrentLimit)
+		key, own := m.counters(req.Domain, d, s, now)
 		r := m.world.rules[s.CurrentLimit.Name]
 		shadow := r != nil && r.shadow
 
@@ -70,14 +77,14 @@ func (m *model) expect(req *rls.RateLimitRequest, theirs *rls.RateLimitResponse)
 			m.over++
 		}
 
-		over := m.ours[key]+addend > limit
+		over := m.ours[own]+addend > limit
 		if addend == 0 { // one that looks is over where nothing is left, for there is never less
-			over = limit > 0 && m.ours[key] >= limit
+			over = limit > 0 && m.ours[own] >= limit
 		}
 		if !over {
-			m.ours[key] += addend
+			m.ours[own] += addend
 		}
-		s.Code, s.LimitRemaining = answered(over, shadow, limit, m.ours[key])
+		s.Code, s.LimitRemaining = answered(over, shadow, limit, m.ours[own])
 		if s.Code != code || s.LimitRemaining != remaining {
 			m.differ++
 		}

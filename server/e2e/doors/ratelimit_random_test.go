@@ -50,12 +50,15 @@ type world struct {
 	files   map[string]string
 }
 
+// periods are those of the units.
+var periods = map[string]time.Duration{
+	"hour": time.Hour, "day": 24 * time.Hour, "week": 7 * 24 * time.Hour, "month": 30 * 24 * time.Hour, "year": 365 * 24 * time.Hour,
+}
+
 // distantUnits are the units whose windows last for longer than a test does.
 func distantUnits(now time.Time) []string {
 	var units []string
-	for name, period := range map[string]time.Duration{
-		"hour": time.Hour, "day": 24 * time.Hour, "week": 7 * 24 * time.Hour, "month": 30 * 24 * time.Hour, "year": 365 * 24 * time.Hour,
-	} {
+	for name, period := range periods {
 		const test = 5 * time.Minute
 		if into := time.Duration(now.Unix()) * time.Second % period; into+test < period {
 			units = append(units, name)

@@ -4,6 +4,7 @@ package doors
 
 import (
 	"testing"
+	"time"
 
 	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
 	"github.com/google/go-cmp/cmp"
@@ -43,7 +44,7 @@ func TestSameAnswersAsUpstream(t *testing.T) {
 				req := w.request()
 				var theirs, got *rls.RateLimitResponse
 				same := together(func() { theirs, got = upstream.must(t, req), ours.must(t, req) })
-				want, err := m.expect(req, theirs)
+				want, err := m.expect(req, theirs, time.Now())
 				if err != nil {
 					t.Fatalf("request %d: %v: envoyproxy/ratelimit answers %v: %v", n, req, theirs, err)
 				}
