@@ -96,13 +96,17 @@ func (c *coarse) used(after sluice.Tick) int64 {
 	return units
 }
 
-// giveBack takes units off the newest of those that were admitted after an instant.
+// giveBack takes units off the newest of those that were admitted after an instant. What was admitted before it is gone
+// then, as it is with every write, also for a clock that steps back later.
 func (c *coarse) giveBack(units int64, after sluice.Tick) {
+	if units == 0 {
+		return
+	}
 	for i := len(c.log) - 1; i >= 0 && units > 0 && c.log[i].at > after; i-- {
 		taken := min(units, c.log[i].units)
 		c.log[i].units, units = c.log[i].units-taken, units-taken
 	}
-	c.log = slices.DeleteFunc(c.log, func(a admission) bool { return a.units == 0 })
+	c.log = slices.DeleteFunc(c.log, func(a admission) bool { return a.units == 0 || a.at <= after })
 }
 
 func (c *coarse) add(now sluice.Tick, units int64, period sluice.Tick) {
