@@ -97,6 +97,10 @@ var rooms = []room{
 		dir: "server/respapi", rooms: []string{".", "control", "engine"}, outside: []string{"net"},
 	},
 	{
+		dir: "server/doctor", rooms: []string{"store/redisstore"}, modules: []string{"github.com/redis/rueidis"},
+		outside: []string{"net", "os", "syscall"},
+	},
+	{
 		dir: "server/telemetry", rooms: []string{".", "engine"}, modules: []string{"github.com/prometheus/client_golang"},
 		outside: []string{"net/http"},
 	},
@@ -113,8 +117,8 @@ var rooms = []room{
 	{
 		dir: "server/cmd/sluice",
 		rooms: []string{
-			".", "control", "engine", "policy", "policy/filesource", "server", "server/envoyrls/config", "server/envoyrls/environment",
-			"server/httpapi", "store/memstore", "store/redisstore",
+			".", "control", "engine", "policy", "policy/filesource", "server", "server/doctor", "server/envoyrls/config",
+			"server/envoyrls/environment", "server/httpapi", "store/memstore", "store/redisstore",
 		},
 		modules: []string{"github.com/go-json-experiment/json", "github.com/spf13", "golang.org/x/term"},
 		outside: guarded,

@@ -17,7 +17,7 @@ import (
 // The exit statuses.
 const (
 	exitDone    = 0 // allowed, or done
-	exitRefused = 1 // or different
+	exitRefused = 1 // or different, or warned
 	exitError   = 2
 )
 
@@ -38,8 +38,10 @@ func run(args []string) int {
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.Is(err, errRefused), errors.Is(err, errDifferent):
+	case errors.Is(err, errRefused), errors.Is(err, errDifferent), errors.Is(err, errWarned):
 		return exitRefused
+	case errors.Is(err, errUnwell):
+		return exitError
 	}
 	for line := range strings.Lines(err.Error()) {
 		fmt.Fprintf(os.Stderr, "sluice: %s\n", strings.TrimSuffix(line, "\n"))
@@ -68,7 +70,7 @@ Exit status: 0 allowed or done, 1 refused, 2 an error.`,
 	})
 	root.AddCommand(
 		newServe(), newCheck(), newPeek(), newReset(), newBlock(), newUnblock(), newBlocks(), newOverride(), newOverrides(),
-		newPolicies(), newSchedules(), newAudit(), newBench(), newValidate(), newImport(), newVersion(),
+		newPolicies(), newSchedules(), newAudit(), newBench(), newDoctor(), newValidate(), newImport(), newVersion(),
 	)
 	return root
 }

@@ -1,0 +1,132 @@
+package doctor
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-project/sluice/internal/redistest"
+	"github.com/sluice-project/sluice/store/ledger"
+	"github.com/sluice-project/sluice/store/redisstore"
+)
+
+// commitOne puts an entry and a line of a log into a ledger.
+func commitOne(t *testing.T, l *redisstore.Ledger) {
+	t.Helper()
+	_, err := l.Commit(t.Context(), ledger.Change{
+		Put:    []ledger.Entry{{Kind: "policy", Name: "api", Value: []byte("{}")}},
+		Append: []ledger.Append{{Log: "audit", Keep: 10, Value: []byte("{}")}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartCluster(t)
+	config := Config{URL: c.URL()}
+	r := examine(t, config)
+	r.want(t, "reach", OK, "a Cluster with 3 masters", "")
+	r.want(t, "slots", OK, "16384 of 16384", "")
+	r.want(t, "nodes", Warning, "without a replica that is up: 127.0.0.1:", "replica")
+	for _, name := range []string{"version", "writes", "scripts", "rights", "latency", "clock", "expiry", "prefix"} {
+		r.want(t, name, OK, "", "")
+	}
+
+	// A look tells of the master that is worst off.
+	c.Nodes[1].Do(t, "CONFIG", "SET", "maxmemory", "500mb")
+	c.Nodes[1].Do(t, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+	c.Nodes[2].Do(t, "ACL", "SETUSER", "default", "-zadd")
+	config.ahead = map[string]time.Duration{c.Nodes[0].Addr(): 600 * time.Millisecond}
+	r = examine(t, config)
+	r.want(t, "eviction", Failure, c.Nodes[1].Addr()+": maxmemory-policy is allkeys-lru", "noeviction")
+	r.want(t, "rights", Warning, "without +zadd", "+zadd")
+	r.want(t, "clock", Warning, "the masters are 6", "masters")
+
+	// Keys of all masters are looked at.
+	client := connectTo(t, config.URL)
+	defer client.Close()
+	for i := range 300 {
+		key := "sluice:{api|" + strconv.Itoa(i) + "}"
+		if err := client.Do(t.Context(), client.B().Set().Key(key).Value("1").Build()).Error(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	examine(t, config).want(t, "expiry", Warning, "300 keys have no time to live", "heals")
+
+	// A node is lost, and with it its slots.
+	c.Nodes[2].Kill()
+	for begun := time.Now(); !strings.Contains(c.Nodes[0].Do(t, "CLUSTER", "NODES").(string), "disconnected"); time.Sleep(10 * time.Millisecond) {
+		if time.Since(begun) > 20*time.Second {
+			t.Fatal("the Cluster does not notice that a node is gone")
+		}
+	}
+	r = examine(t, Config{URL: "redis://" + c.Nodes[0].Addr() + "?addr=" + c.Nodes[1].Addr()})
+	r.want(t, "reach", Failure, "2 masters that answer, without TLS; no answer from "+c.Nodes[2].Addr(), "bring these back")
+	r.want(t, "nodes", Failure, "failing or not linked: "+c.Nodes[2].Addr(), "bring them back")
+}
+
+// TestUncoveredSlots takes slots from a Cluster.
+func TestUncoveredSlots(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartCluster(t)
+	for _, n := range c.Nodes {
+		n.Do(t, "CLUSTER", "DELSLOTS", "100", "101")
+	}
+	examine(t, Config{URL: c.URL()}).want(t, "slots", Failure, "16382 of 16384", "--cluster fix")
+}
+
+func TestSentinel(t *testing.T) {
+	t.Parallel()
+	master := redistest.Start(t, redistest.Options{})
+	replica := redistest.StartReplica(t, master)
+	watcher := redistest.StartSentinel(t, "main", master)
+	watcher.WaitForInfo(t, "sentinel", "slaves=1")
+	config := Config{URL: "redis://" + watcher.Addr() + "?master_set=main"}
+	r := examine(t, config)
+	r.want(t, "reach", OK, `the master "main" behind Sentinel`, "")
+	r.want(t, "sentinel", Warning, "1 Sentinels, of which 1 must agree; replicas: 1", "three Sentinels")
+	r.want(t, "replicas", OK, "replicas: 1", "")
+	r.want(t, "min-replicas", Note, "which the failover forgets", "min-replicas-to-write 1")
+	r.want(t, "rights", OK, "", "")
+
+	examine(t, Config{URL: config.URL + "&addr=127.0.0.1:1"}).want(t, "sentinel", Warning, "no answer from 127.0.0.1:1", "")
+	examine(t, Config{URL: "redis://" + watcher.Addr() + "?master_set=other"}).want(t, "reach", Failure, `no master named "other"`, "SENTINEL MASTERS")
+	watcher.Do(t, "SENTINEL", "SET", "main", "quorum", "2")
+	examine(t, config).want(t, "sentinel", Failure, "could not fail over", "quorum")
+
+	// A replica that is asked itself takes no writes.
+	r = examine(t, Config{URL: replica.URL()})
+	r.want(t, "role", Failure, "a replica of 127.0.0.1:", strings.TrimPrefix(master.Addr(), "127.0.0.1:"))
+	r.want(t, "writes", Failure, "READONLY", "the master")
+	r.want(t, "replicas", OK, "up", "")
+	master.Do(t, "CONFIG", "SET", "min-replicas-to-write", "1")
+	examine(t, Config{URL: master.URL()}).want(t, "min-replicas", OK, "1 replicas are in step", "")
+	replica.Kill()
+	master.WaitForInfo(t, "replication", "connected_slaves:0")
+	r = examine(t, Config{URL: master.URL()})
+	r.want(t, "min-replicas", Failure, "every charge is refused", "")
+}
+
+func TestReplicaBehind(t *testing.T) {
+	t.Parallel()
+	online := map[string]string{"role": "master", "connected_slaves": "1", "master_repl_offset": "5000000"}
+	for _, test := range []struct {
+		replica string
+		want    Result
+		found   string
+	}{
+		{"ip=10.0.0.2,port=6379,state=online,offset=5000000,lag=0", OK, "the farthest 0.0 KiB and 0 s behind"},
+		{"ip=10.0.0.2,port=6379,state=online,offset=3000000,lag=0", Warning, "1.9 MiB"},
+		{"ip=10.0.0.2,port=6379,state=online,offset=5000000,lag=9", Warning, "9 s behind"},
+		{"ip=10.0.0.2,port=6379,state=send_bulk,offset=0,lag=0", Warning, "10.0.0.2:6379 is not online: send_bulk"},
+	} {
+		online["slave0"] = test.replica
+		f := replicas(t.Context(), nil, &node{info: online})
+		if f.Result != test.want || !strings.Contains(f.Found, test.found) {
+			t.Errorf("replicas of %s is a %s: %q, want a %s: %q", test.replica, f.Result, f.Found, test.want, test.found)
+		}
+	}
+}

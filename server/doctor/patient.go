@@ -1,0 +1,184 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/sluice-project/sluice/store/redisstore"
+)
+
+// patient is what is looked at.
+type patient struct {
+	config Config
+	option rueidis.ClientOption
+	client rueidis.Client
+	// masters are the servers that keys are on: one, or all masters of a Cluster.
+	masters []*node
+	ranges  []slotRange // of a Cluster
+	silent  []string    // masters of a Cluster that do not answer
+	survey  func() survey
+}
+
+// node is one server.
+type node struct {
+	name   string // its address
+	client rueidis.Client
+	info   map[string]string // what INFO says; nil where it does not
+	untold error             // why not
+	tag    string            // begins the keys that may be written to see whether they can be
+}
+
+// slotRange is slots of a Cluster that follow each other, and the address of their master.
+type slotRange struct {
+	first, last int
+	master      string
+}
+
+func newPatient(ctx context.Context, c Config, option rueidis.ClientOption, client rueidis.Client) *patient {
+	p := &patient{config: c, option: option, client: client}
+	p.survey = sync.OnceValue(func() survey { return p.look(ctx) })
+	if p.onCluster() {
+		p.ranges = slotRanges(do(ctx, client, "CLUSTER", "SLOTS"))
+		for name, one := range client.Nodes() {
+			n := &node{name: name, client: one}
+			n.ask(ctx)
+			_, refused := rueidis.IsRedisErr(n.untold)
+			switch {
+			case n.untold != nil && !refused && p.owns(n, -1):
+				p.silent = append(p.silent, name)
+			case n.info["role"] == "master", refused && p.owns(n, -1):
+				p.masters = append(p.masters, n)
+			}
+		}
+		for _, r := range p.ranges { // the client leaves out those that it cannot reach
+			if slices.ContainsFunc(p.masters, func(n *node) bool { return n.name == r.master }) || slices.Contains(p.silent, r.master) {
+				continue
+			}
+			if conn, err := net.DialTimeout("tcp", r.master, time.Second); err != nil {
+				p.silent = append(p.silent, r.master)
+			} else {
+				conn.Close()
+			}
+		}
+		slices.Sort(p.silent)
+		slices.SortFunc(p.masters, func(a, b *node) int { return strings.Compare(a.name, b.name) })
+	}
+	if len(p.masters) == 0 {
+		n := &node{name: option.InitAddress[0], client: client}
+		n.ask(ctx)
+		p.masters = []*node{n}
+	}
+	for _, n := range p.masters {
+		n.tag = redisstore.ScratchTag(c.Prefix, func(slot int) bool { return !p.owns(n, -1) || p.owns(n, slot) })
+	}
+	return p
+}
+
+func (p *patient) onCluster() bool { return p.client.Mode() == rueidis.ClientModeCluster }
+
+func (p *patient) behindSentinel() bool { return p.client.Mode() == rueidis.ClientModeSentinel }
+
+// owns reports whether a node has a slot, or any for -1.
+func (p *patient) owns(n *node, slot int) bool {
+	return slices.ContainsFunc(p.ranges, func(r slotRange) bool {
+		return r.master == n.name && (slot == -1 || r.first <= slot && slot <= r.last)
+	})
+}
+
+// slotRanges reads the answer to CLUSTER SLOTS: of each range its first slot, its last, and its nodes, first the master.
+func slotRanges(reply rueidis.RedisResult) (ranges []slotRange) {
+	all, err := reply.ToArray()
+	if err != nil {
+		return nil
+	}
+	for _, one := range all {
+		parts, err := one.ToArray()
+		if err != nil || len(parts) < 3 {
+			continue
+		}
+		first, err1 := parts[0].AsInt64()
+		last, err2 := parts[1].AsInt64()
+		master, err3 := parts[2].ToArray()
+		if err1 != nil || err2 != nil || err3 != nil || len(master) < 2 {
+			continue
+		}
+		host, err1 := master[0].ToString()
+		port, err2 := master[1].AsInt64()
+		if err1 == nil && err2 == nil {
+			ranges = append(ranges, slotRange{int(first), int(last), net.JoinHostPort(host, strconv.FormatInt(port, 10))})
+		}
+	}
+	return ranges
+}
+
+// do asks one command.
+func do(ctx context.Context, client rueidis.Client, command ...string) rueidis.RedisResult {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return client.Do(ctx, client.B().Arbitrary(command...).Build())
+}
+
+func (n *node) do(ctx context.Context, command ...string) rueidis.RedisResult {
+	return do(ctx, n.client, command...)
+}
+
+// ask takes in what INFO says.
+func (n *node) ask(ctx context.Context) {
+	text, err := n.do(ctx, "INFO").ToString()
+	if err != nil {
+		n.untold = err
+		return
+	}
+	n.info = parseInfo(text)
+}
+
+// parseInfo reads lines NAME:VALUE.
+func parseInfo(text string) map[string]string {
+	info := map[string]string{}
+	for line := range strings.Lines(text) {
+		if name, value, ok := strings.Cut(strings.TrimRight(line, "\r\n"), ":"); ok && !strings.HasPrefix(name, "#") {
+			info[name] = value
+		}
+	}
+	return info
+}
+
+// number returns a number that INFO says, and whether it does.
+func (n *node) number(name string) (int64, bool) {
+	v, err := strconv.ParseInt(n.info[name], 10, 64)
+	return v, err == nil
+}
+
+// setting returns the value of a setting by the first of its names that the server knows. The error says why it does not
+// tell. No more is asked than what is looked at: a configuration holds passwords.
+func (n *node) setting(ctx context.Context, names ...string) (string, error) {
+	for _, name := range names {
+		found, err := n.do(ctx, "CONFIG", "GET", name).AsStrMap()
+		if err != nil {
+			return "", err
+		}
+		if value, ok := found[name]; ok {
+			return value, nil
+		}
+	}
+	return "", fmt.Errorf("the server has no setting %s", names[0])
+}
+
+// notTold is the finding where a server does not tell. One that has not answered at all is another matter.
+func notTold(command string, err error) Finding {
+	if refusal, ok := rueidis.IsRedisErr(err); ok {
+		return well("not told: it refuses %s (%s)", command, refusal).as(Note, "give the user +"+strings.ToLower(strings.ReplaceAll(command, " ", "|"))+" for the time of the look, or look at it where the Redis is managed")
+	}
+	return well("it did not answer %s: %v", command, err).as(Failure, "see that the server is up and the network holds, and look again")
+}
+
+// noInfo is the finding where INFO is not told.
+func (n *node) noInfo() Finding { return notTold("INFO", n.untold) }

@@ -1,0 +1,43 @@
+package doctor
+
+import (
+	"context"
+	"net"
+	"strings"
+)
+
+// protection says whether others can read what is sent, or ask without a password.
+func protection(_ context.Context, p *patient) Finding {
+	away := ""
+	for _, address := range p.option.InitAddress {
+		if !isLocal(address) {
+			away = address
+			break
+		}
+	}
+	open := p.option.Username == "" && p.option.Password == "" && (p.option.TLSConfig == nil || len(p.option.TLSConfig.Certificates) == 0)
+	switch {
+	case away == "":
+		return well("it is on this machine: what is sent leaves it not")
+	case open:
+		return well("%s takes who has no password and no certificate: whoever reaches it can give himself any limit", away).
+			as(Warning, "give Sluice a user of its own (docs/redis-keys.md), and set the default user off")
+	case p.option.TLSConfig == nil:
+		return well("the password and all keys go to %s in clear", away).as(Note, "use rediss://, unless the network is your own alone")
+	case p.option.TLSConfig.InsecureSkipVerify:
+		return well("skip_verify trusts any certificate: whoever stands between can read the password").as(Warning, "give ca_file in its place")
+	}
+	return well("what is sent to %s goes by TLS, and it knows who asks", away)
+}
+
+func isLocal(address string) bool {
+	if strings.HasPrefix(address, "/") {
+		return true
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,224 @@
+package doctor
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha1"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/redis/rueidis"
+)
+
+// scratchLife is how long a key lives that is written to see whether it can be; it is removed before, as a rule.
+const scratchLife = "10000"
+
+// trial is a script that does what those of Sluice do: it reads the clock, packs and unpacks a value, and writes it with a
+// time to live.
+const trial = `local seconds = redis.call('TIME')[1]
+redis.call('SET', KEYS[1], struct.pack('>I7', seconds), 'PX', ARGV[1], 'GET')
+local read = struct.unpack('>I7', redis.call('GET', KEYS[1]))
+redis.call('DEL', KEYS[1])
+return {read, tonumber(seconds)}`
+
+// key returns the name of a scratch key that nobody else has.
+func (n *node) key(kind string) string { return n.tag + rand.Text() + ":" + kind }
+
+func writes(ctx context.Context, _ *patient, n *node) Finding {
+	key := n.key("string")
+	err := n.do(ctx, "SET", key, "1", "PX", scratchLife).Error()
+	_ = n.do(ctx, "DEL", key) // it expires if it cannot be removed
+	if err == nil {
+		return well("a key can be written")
+	}
+	for _, r := range []struct{ begins, remedy string }{
+		{"NOPERM", "give the user the keys of the prefix and the commands that docs/redis-keys.md lists"},
+		{"OOM", "raise maxmemory: until then charges are refused and on_error decides"},
+		{"MISCONF", `see the disk that it saves to, and its log; or set save "" where nothing needs to be kept`},
+		{"NOREPLICAS", "bring its replicas back, or lower min-replicas-to-write"},
+		{"READONLY", "give the address of the master"},
+		{"CLUSTERDOWN", "see which slots have no node: CLUSTER NODES"},
+	} {
+		if strings.HasPrefix(err.Error(), r.begins) {
+			return well("no key can be written: %v", err).as(Failure, r.remedy)
+		}
+	}
+	return well("no key can be written: %v", err).as(Failure, "see its log")
+}
+
+func scripts(ctx context.Context, _ *patient, n *node) Finding {
+	sum := sha1.Sum([]byte(trial))
+	sha := hex.EncodeToString(sum[:])
+	for _, call := range [][]string{{"EVAL", trial}, {"EVALSHA", sha}} {
+		command := append(call, "1", n.key("string"), scratchLife)
+		numbers, err := n.do(ctx, command...).AsIntSlice()
+		refusal, refused := rueidis.IsRedisErr(err)
+		switch {
+		case refused && strings.HasPrefix(refusal.Error(), "NOSCRIPT"):
+			return well("it forgets scripts: EVALSHA does not know what EVAL has just run").as(Failure, "ask Redis directly, or by a proxy that sends both to the same server")
+		case refused && strings.Contains(refusal.Error(), "struct"):
+			return well("scripts have no struct library: %v", refusal).as(Failure, "use Redis or Valkey, which have it built in")
+		case refused:
+			return well("a script that writes one key fails: %v", refusal).as(Failure, "see the remedies of writes and rights")
+		case err != nil:
+			return notTold(call[0], err)
+		case len(numbers) != 2 || numbers[0] != numbers[1]:
+			return well("a script packed a number and read another: %d", numbers).as(Failure, "use Redis or Valkey: what is there does not keep what scripts write")
+		}
+	}
+	return well("a script runs by EVAL and by EVALSHA, with the clock and the struct library")
+}
+
+// attempt is one permission that is tried by using it.
+type attempt struct {
+	// may is how ACL SETUSER gives it, such as "+get".
+	may string
+	// command is what to try; its keys are what use returns.
+	command func(use func(kind string) string) []string
+}
+
+// on is a command that begins with a key.
+func on(name, kind string, rest ...string) attempt {
+	return attempt{"+" + strings.ToLower(name), func(use func(string) string) []string {
+		return append([]string{name, use(kind)}, rest...)
+	}}
+}
+
+// plain is a command without a key.
+func plain(may string, command ...string) attempt {
+	return attempt{may, func(func(string) string) []string { return command }}
+}
+
+// group is permissions that are for the same.
+type group struct {
+	attempts []attempt
+	without  string // what does not work without them
+	result   Result
+}
+
+// noScript is the digest of no script.
+var noScript = strings.Repeat("0", 40)
+
+// groups are all permissions, as docs/redis-keys.md has them.
+var groups = []group{
+	{[]attempt{
+		{"+evalsha", func(use func(string) string) []string { return []string{"EVALSHA", noScript, "1", use("string")} }},
+		{"+eval", func(use func(string) string) []string { return []string{"EVAL", "return 1", "1", use("string")} }},
+		plain("+time", "TIME"),
+		on("SET", "string", "1", "PX", scratchLife), on("GET", "string"), on("MGET", "string"), on("EXISTS", "string"), on("SETRANGE", "string", "0", "1"),
+		on("PTTL", "string"), on("PEXPIRE", "string", scratchLife), on("PEXPIREAT", "string", "4102444800000"), on("DEL", "string"),
+	}, "checks fail", Failure},
+	{[]attempt{
+		on("ZADD", "zset", "0", "a"), on("PEXPIRE", "zset", scratchLife), on("ZSCORE", "zset", "a"), on("ZCARD", "zset"),
+		on("ZRANGE", "zset", "0", "0"), on("ZRANGEBYSCORE", "zset", "0", "1"), on("ZRANGEBYLEX", "zset", "-", "+"), on("PERSIST", "zset"),
+		on("ZREM", "zset", "a"), // with its only member goes the key
+	}, "no block or override of a key can be set, lifted or listed", Warning},
+	{[]attempt{
+		on("HSET", "hash", "f", "1"), on("PEXPIRE", "hash", scratchLife), on("HGET", "hash", "f"), on("HGETALL", "hash"), on("HDEL", "hash", "f"),
+		on("XADD", "stream", "*", "f", "1"), on("PEXPIRE", "stream", scratchLife), on("XLEN", "stream"), on("XREVRANGE", "stream", "+", "-", "COUNT", "1"),
+	}, "no policy or schedule can be changed while running, and no schedule is carried out", Warning},
+	{[]attempt{plain("+ping", "PING")}, "idle connections are not kept alive", Note},
+}
+
+// rights tries every command that Sluice uses.
+func rights(ctx context.Context, p *patient) Finding {
+	groups := slices.Clone(groups)
+	channel := p.config.Prefix + "{~fleet}changed"
+	groups = append(groups, group{
+		[]attempt{plain("+publish &"+channel, "PUBLISH", channel, ""), {may: "+subscribe &" + channel}},
+		"changes of policies take a fifth of a second longer", Note,
+	})
+	if p.onCluster() {
+		groups = append(groups, group{[]attempt{plain("+cluster|slots", "CLUSTER", "SLOTS")}, "nobody knows which node has which key", Failure})
+	}
+	if p.behindSentinel() {
+		groups = append(groups, group{[]attempt{plain("+role", "ROLE")}, "no client connects", Failure})
+	}
+	tried := 0
+	var found []Finding
+	for _, g := range groups {
+		missing, err := p.try(ctx, g, channel)
+		if err != nil {
+			return well("what the user may do could not be tried: %v", err).as(Failure, "look again when the rest is well")
+		}
+		tried += len(g.attempts)
+		if len(missing) > 0 {
+			list := strings.Join(missing, " ")
+			found = append(found, well("the user may not do all that is needed: without %s, %s", list, g.without).as(g.result, "ACL SETUSER ... "+list))
+		}
+	}
+	if len(found) == 0 {
+		return well("the user may do all that Sluice does: %d commands tried", tried)
+	}
+	f := worst(found)
+	if len(found) > 1 {
+		var texts, remedies []string
+		for _, one := range found {
+			texts = append(texts, strings.TrimPrefix(one.Found, "the user may not do all that is needed: "))
+			remedies = append(remedies, strings.TrimPrefix(one.Remedy, "ACL SETUSER ... "))
+		}
+		f.Found = "the user may not do all that is needed: " + strings.Join(texts, "; ")
+		f.Remedy = "ACL SETUSER ... " + strings.Join(remedies, " ")
+	}
+	return f
+}
+
+// try uses each permission of a group on every master, and returns those that are missing. An answer that is an error for
+// another reason shows that the command may be used.
+func (p *patient) try(ctx context.Context, g group, channel string) (missing []string, err error) {
+	for _, n := range p.masters {
+		keys := map[string]string{}
+		use := func(kind string) string {
+			if keys[kind] == "" {
+				keys[kind] = n.key(kind)
+			}
+			return keys[kind]
+		}
+		for _, a := range g.attempts {
+			var err error
+			if a.command == nil {
+				err = subscribe(ctx, n, channel)
+			} else {
+				err = n.do(ctx, a.command(use)...).Error()
+			}
+			refusal, refused := rueidis.IsRedisErr(err)
+			switch {
+			case refused && isMissing(refusal.Error()):
+				if !slices.Contains(missing, a.may) {
+					missing = append(missing, a.may)
+				}
+			case err != nil && !refused && !rueidis.IsRedisNil(err):
+				return nil, fmt.Errorf("%s: %w", a.may, err)
+			}
+		}
+		for _, key := range keys {
+			_ = n.do(ctx, "DEL", key) // it expires if it cannot be removed
+		}
+	}
+	return missing, nil
+}
+
+// isMissing reports whether a refusal says that the user may not, or that there is no such command.
+func isMissing(refusal string) bool {
+	refusal = strings.ToLower(refusal)
+	return strings.HasPrefix(refusal, "noperm") || strings.Contains(refusal, "unknown command") || strings.Contains(refusal, "unknown subcommand")
+}
+
+// subscribe hears a channel for as long as it takes to know that it may.
+func subscribe(ctx context.Context, n *node, channel string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	heard := false
+	hooked := rueidis.WithOnSubscriptionHook(ctx, func(rueidis.PubSubSubscription) {
+		heard = true
+		cancel()
+	})
+	err := n.client.Receive(hooked, n.client.B().Subscribe().Channel(channel).Build(), func(rueidis.PubSubMessage) {})
+	if heard && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}

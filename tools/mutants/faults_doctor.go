@@ -1,0 +1,71 @@
+package main
+
+// doctorFaults are in what is said of a Redis.
+var doctorFaults = []fault{
+	{
+		name: "a Redis that forgets all when memory is full is no failure",
+		file: "server/doctor/memory.go", by: examining,
+		old: "return f.as(Failure, remedy)\n}\n\nfunc memory",
+		new: "return f\n}\n\nfunc memory",
+	},
+	{
+		name: "the master that is worst off is not the one that is told of",
+		file: "server/doctor/doctor.go", by: examining,
+		old: "return int(a.Result) - int(b.Result)",
+		new: "return int(b.Result) - int(a.Result)",
+	},
+	{
+		name: "a command that the user may not use is not missed",
+		file: "server/doctor/rights.go", by: examining,
+		old: `strings.HasPrefix(refusal, "noperm") ||`,
+		new: `false ||`,
+	},
+	{
+		name: "what Redis does not tell is a failure",
+		file: "server/doctor/patient.go", by: examining,
+		old: `refuses %s (%s)", command, refusal).as(Note,`,
+		new: `refuses %s (%s)", command, refusal).as(Failure,`,
+	},
+	{
+		name: "the keys that were written to try it stay",
+		file: "server/doctor/rights.go", by: examining,
+		old: "for _, key := range keys {\n\t\t\t_ = n.do(ctx, \"DEL\", key)",
+		new: "for _, key := range keys {\n\t\t\t_ = key",
+	},
+	{
+		name: "an override for good is taken for a key that has lost its time to live",
+		file: "store/redisstore/keykind.go", by: redisKinds,
+		old: "bigEndian(standing[:instant]) == 0",
+		new: "bigEndian(standing[:instant]) != 0",
+	},
+	{
+		name: "a counter without a time to live is passed over",
+		file: "server/doctor/survey.go", by: examining,
+		old: "case left == -1 && !n.stays(ctx, kind, key):",
+		new: "case left == -1 && n.stays(ctx, kind, key):",
+	},
+	{
+		name: "a prefix is taken for a pattern",
+		file: "server/doctor/survey.go", by: examining,
+		old: "pattern := escape(p.config.Prefix)",
+		new: "pattern := p.config.Prefix",
+	},
+	{
+		name: "uncovered slots are well",
+		file: "server/doctor/cluster.go", by: examining,
+		old: "case owned < allSlots:",
+		new: "case owned == 0:",
+	},
+	{
+		name: "a clock that is behind is well",
+		file: "server/doctor/speed.go", by: examining,
+		old: "farthest.Abs() >= clockOff",
+		new: "farthest >= clockOff",
+	},
+	{
+		name: "doctor ends well with warnings",
+		file: "server/cmd/sluice/doctor.go", by: examiningScript,
+		old: "return errWarned",
+		new: "return nil",
+	},
+}
