@@ -172,7 +172,7 @@ var envoySettings = []setting[Envoy]{
 		read:  scalar(parseBool, func(e *Envoy) *bool { return &e.MergeDomains }),
 	},
 	{
-		Field: Field{"envoy.on_error", "allow or deny", "allow", "What a descriptor is answered when the store does not answer."},
+		Field: Field{"envoy.on_error", "allow, deny or local", "allow", "What a descriptor is answered when the store does not answer: local decides by this server's share of the limits."},
 		read:  scalar(parseOnError, func(e *Envoy) *sluice.ErrorPolicy { return &e.OnError }),
 	},
 	{
@@ -236,7 +236,7 @@ var policySettings = []setting[draft]{
 		read: readLimits,
 	},
 	{
-		Field: Field{"policies.NAME.on_error", "allow or deny", "allow", "What a check is answered when the store does not answer."},
+		Field: Field{"policies.NAME.on_error", "allow, deny or local", "allow", "What a check is answered when the store does not answer: local decides by this server's share of the limits."},
 		read:  scalar(parseOnError, func(d *draft) *sluice.ErrorPolicy { return &d.OnError }),
 	},
 	{
