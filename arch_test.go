@@ -47,6 +47,7 @@ var rooms = []room{
 	{dir: "store/memstore", rooms: []string{".", "algorithm"}},
 	{dir: "store/lease", rooms: []string{"."}},     // whatever store lends
 	{dir: "store/denycache", rooms: []string{"."}}, // whatever store it is put around
+	{dir: "store/breaker", rooms: []string{"."}},   // and this one
 	{dir: "store/ledger", rooms: []string{"."}},
 	{dir: "store/ledger/ledgertest", rooms: []string{".", "store/ledger"}}, // no ledger: what it says is of all
 	{
