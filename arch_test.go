@@ -106,7 +106,7 @@ var rooms = []room{
 		rooms: []string{
 			".", "control", "engine", "policy", "policy/filesource", "server/envoyrls", "server/envoyrls/config",
 			"server/envoyrls/environment", "server/httpapi", "server/respapi",
-			"server/telemetry", "store/denycache", "store/lease", "store/ledger", "store/memstore", "store/redisstore",
+			"server/telemetry", "store/breaker", "store/denycache", "store/lease", "store/ledger", "store/memstore", "store/redisstore",
 		},
 		modules: []string{"github.com/redis/rueidis", "google.golang.org/grpc"},
 		outside: []string{"net", "net/http", "os", "syscall"},
