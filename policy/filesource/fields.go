@@ -53,7 +53,7 @@ var fileSettings = []setting[File]{
 		read:  scalar(parseTimeout, func(f *File) *time.Duration { return &f.StoreTimeout }),
 	},
 	{
-		Field: Field{"store_max_keys", "whole number, 1 to 1000000000", "1000000", "The greatest number of keys that the embedded store holds. It does not apply to Redis."},
+		Field: Field{"store_max_keys", "whole number, 1 to 1000000000", "1000000", "The greatest number of keys that the embedded store holds; beside a Redis, that this server decides by its share under on_error: local."},
 		read:  scalar(parseMaxKeys, func(f *File) *int { return &f.StoreMaxKeys }),
 	},
 	{
