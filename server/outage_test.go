@@ -91,5 +91,9 @@ func TestOutage(t *testing.T) {
 		r.eventually("the breaker is closed", r.answers("GET", "/metrics", "", "sluice_breaker_open 0\n"))
 	}
 	there.stop()
-	here.eventually("a server that ends is not counted", here.answers("GET", "/metrics", "", "sluice_live_servers 1\n"))
+	<-there.done
+	if n := redis.Do(t, "HLEN", "sluice:{~fleet}servers"); n != int64(1) {
+		t.Errorf("%d servers are counted when one of two has ended", n)
+	}
+	here.eventually("a server that has ended is not counted", here.answers("GET", "/metrics", "", "sluice_live_servers 1\n"))
 }
