@@ -47,6 +47,7 @@ var rooms = []room{
 	{dir: "store/memstore", rooms: []string{".", "algorithm"}},
 	{dir: "store/lease", rooms: []string{"."}},     // whatever store lends
 	{dir: "store/denycache", rooms: []string{"."}}, // whatever store it is put around
+	{dir: "store/breaker", rooms: []string{"."}},   // and this one
 	{dir: "store/ledger", rooms: []string{"."}},
 	{dir: "store/ledger/ledgertest", rooms: []string{".", "store/ledger"}}, // no ledger: what it says is of all
 	{
@@ -109,7 +110,7 @@ var rooms = []room{
 		rooms: []string{
 			".", "control", "engine", "policy", "policy/filesource", "server/envoyrls", "server/envoyrls/config",
 			"server/envoyrls/environment", "server/httpapi", "server/respapi",
-			"server/telemetry", "store/denycache", "store/lease", "store/ledger", "store/memstore", "store/redisstore",
+			"server/telemetry", "store/breaker", "store/denycache", "store/lease", "store/ledger", "store/memstore", "store/redisstore",
 		},
 		modules: []string{"github.com/redis/rueidis", "google.golang.org/grpc"},
 		outside: []string{"net", "net/http", "os", "syscall"},

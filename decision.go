@@ -52,15 +52,20 @@ const (
 	Allow ErrorPolicy = iota
 	// Deny refuses the caller: what is guarded must never be used without a decision.
 	Deny
+	// Local decides by this process's share of each limit, in its own memory: the shares of all servers add up to the limit,
+	// see [Limit.Share]. Only the server's engine has what that takes; everywhere else Local is [Deny].
+	Local
 )
 
-// String returns "allow" or "deny".
+// String returns "allow", "deny" or "local".
 func (p ErrorPolicy) String() string {
 	switch p {
 	case Allow:
 		return "allow"
 	case Deny:
 		return "deny"
+	case Local:
+		return "local"
 	}
 	return fmt.Sprintf("ErrorPolicy(%d)", uint8(p))
 }

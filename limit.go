@@ -158,6 +158,28 @@ func (l Limit) Capacity() int64 {
 	return l.count
 }
 
+// Share returns what server i of n, counted from 0, has of the limit when no store tells them what the others admit:
+// floor(count/n) units, and one more where i < count mod n, and so with the burst of a token bucket. The shares of all
+// servers add up to the limit, or to less where some of them cannot have any: ok is false, and the Limit means nothing,
+// where i has no unit or no room for one. The share has the limit's name, period and algorithm. It panics unless
+// 0 <= i < n.
+func (l Limit) Share(i, n int) (share Limit, ok bool) {
+	if i < 0 || i >= n {
+		panic(fmt.Sprintf("sluice: there is no share %d of %d", i, n))
+	}
+	part := func(units int64) int64 {
+		if int64(i) < units%int64(n) {
+			return units/int64(n) + 1
+		}
+		return units / int64(n)
+	}
+	l.count = part(l.count)
+	if l.algorithm == TokenBucket {
+		l.burst = part(l.burst)
+	}
+	return l, l.count > 0 && l.Capacity() > 0
+}
+
 // Validate reports everything that is wrong with the limit as an [*InvalidError], or nil.
 func (l Limit) Validate() error {
 	var problems []string

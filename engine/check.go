@@ -10,10 +10,11 @@ import (
 	"github.com/sluice-project/sluice/policy"
 )
 
-// Check answers one query. Where the store fails, the policy's on_error answers in its place, with the source
-// [sluice.SourceErrorPolicy]; a peek and a refund get the store's error instead, because somebody who looks must not be
-// told a state that nobody knows, nor somebody who gives back that he has. The other errors are [*UnknownPolicyError]
-// and [*sluice.InvalidError].
+// Check answers one query. Where the store fails, the policy's on_error answers in its place: by this server's share of
+// the limits, with the source [sluice.SourceFallback], or by its word alone, with [sluice.SourceErrorPolicy]. A refund,
+// and a peek where no share decides, get the store's error instead, because somebody who looks must not be told a state
+// that nobody knows, nor somebody who gives back that he has. The other errors are [*UnknownPolicyError] and
+// [*sluice.InvalidError].
 func (e *Engine) Check(ctx context.Context, q Query) (Answer, error) {
 	start := e.now()
 	for attempt := 1; ; attempt++ {
@@ -108,6 +109,12 @@ func (e *Engine) answer(ctx context.Context, p *policy.Policy, q Query, r sluice
 	if r.Err != nil || r.Decision.Source == sluice.SourceStore { // what was decided without it says nothing of it
 		e.health.note(ctx, r.Err)
 	}
+	cause := r.Err
+	if cause != nil && p.OnError == sluice.Local && q.Refund == 0 {
+		if d, ok := e.fallback.decide(ctx, request(p, q, 0)); ok {
+			r = sluice.Result{Decision: d}
+		}
+	}
 	if r.Err != nil && (q.Peek || q.Refund > 0) {
 		e.observe(ctx, Observation{
 			Policy: q.Policy, Outcome: Failed, Peek: q.Peek, Refund: q.Refund > 0, Elapsed: elapsed, Err: r.Err,
@@ -117,13 +124,13 @@ func (e *Engine) answer(ctx context.Context, p *policy.Policy, q Query, r sluice
 	if r.Err != nil {
 		r.Decision = sluice.Decision{Allowed: p.OnError == sluice.Allow, Source: sluice.SourceErrorPolicy, Cost: q.Cost}
 	}
-	a := Answer{Decision: r.Decision, Policy: q.Policy, Key: q.Key, StoreErr: r.Err}
+	a := Answer{Decision: r.Decision, Policy: q.Policy, Key: q.Key, StoreErr: cause}
 	if p.Shadow && !a.Allowed {
 		a.Allowed, a.ShadowDenied = true, true
 	}
 	e.observe(ctx, Observation{
 		Policy: q.Policy, Outcome: outcomeOf(a.Allowed, a.ShadowDenied), Source: a.Source, Peek: q.Peek, Refund: q.Refund > 0,
-		Elapsed: elapsed, Err: r.Err,
+		Elapsed: elapsed, Err: cause,
 	})
 	return a, nil
 }

@@ -23,6 +23,12 @@ type Config struct {
 	// Observer is told of every check and peek that went to the store, on the caller's goroutine after the answer: it
 	// must be quick, and safe for concurrent use. The default is none.
 	Observer func(context.Context, Observation)
+	// Fallback decides by this server's share of the limits what the store cannot decide, for policies with
+	// [sluice.Local]: a store of this process alone, which has no other use. The default is none, and Local is [sluice.Deny].
+	Fallback sluice.Store
+	// Fleet returns how many servers there are, by the last that is known, and which of them this is, counted from 0. It is
+	// called for every check that Fallback decides. The default is that there is one.
+	Fleet func() (index, count int)
 	// View says how long the snapshot may be decided by. The default is for ever.
 	View View
 }
@@ -49,6 +55,7 @@ type Engine struct {
 	observer func(context.Context, Observation)
 	view     View
 	health   health
+	fallback fallback
 	snapshot atomic.Pointer[policy.Snapshot] // nil before the first Swap
 }
 
@@ -63,7 +70,13 @@ func New(store sluice.Store, cfg Config) *Engine {
 	if cfg.View == nil {
 		cfg.View = always{}
 	}
-	return &Engine{store: store, observer: cfg.Observer, view: cfg.View, health: health{logger: cfg.Logger}}
+	if cfg.Fleet == nil {
+		cfg.Fleet = func() (int, int) { return 0, 1 }
+	}
+	return &Engine{
+		store: store, observer: cfg.Observer, view: cfg.View, health: health{logger: cfg.Logger},
+		fallback: fallback{store: cfg.Fallback, fleet: cfg.Fleet},
+	}
 }
 
 // Swap puts a snapshot in place of the one before. A check under way ends by the one that it began with.

@@ -48,7 +48,7 @@ type Answer struct {
 	Key string
 	// ShadowDenied says that the policy refuses and lets through all the same, because it runs in the shadow.
 	ShadowDenied bool
-	// StoreErr is why the source is [sluice.SourceErrorPolicy]; nil with every other source.
+	// StoreErr is why the source is [sluice.SourceErrorPolicy] or [sluice.SourceFallback]; nil with every other source.
 	StoreErr error
 }
 

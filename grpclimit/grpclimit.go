@@ -33,8 +33,9 @@ type Config struct {
 	// a call that is no stream has one message. The first that is refused ends the stream. Default: false.
 	PerMessage bool
 	// OnError says what is done with a call when nobody knows whether it may pass, because the limiter or Key gave an
-	// error: Allow passes it on, without metadata, Deny fails it with UNAVAILABLE. A call whose context has ended is
-	// never passed on: else whoever cancels early enough would have no limit. Default: [sluice.Allow].
+	// error: Allow passes it on, without metadata, Deny fails it with UNAVAILABLE, and so does Local, because a program alone
+	// does not know of how many servers it is one. A call whose context has ended is never passed on: else whoever cancels
+	// early enough would have no limit. Default: [sluice.Allow].
 	OnError sluice.ErrorPolicy
 	// Refuse returns the error of a refused call. Where OnError refused it, the decision's source is
 	// [sluice.SourceErrorPolicy]. Where it returns nil, the call is refused as by default: that of [Refusal].

@@ -196,6 +196,7 @@ func TestOnError(t *testing.T) {
 		{"default", t.Context(), grpclimit.Config{Key: key}, codes.OK},
 		{"allow", t.Context(), grpclimit.Config{Key: key, OnError: sluice.Allow}, codes.OK},
 		{"deny", t.Context(), grpclimit.Config{Key: key, OnError: sluice.Deny}, codes.Unavailable},
+		{"local is deny", t.Context(), grpclimit.Config{Key: key, OnError: sluice.Local}, codes.Unavailable},
 		{"unknown policy", t.Context(), grpclimit.Config{Key: key, OnError: 7}, codes.Unavailable},
 		{"key fails, allow", t.Context(), grpclimit.Config{Key: failingKey}, codes.OK},
 		{"key fails, deny", t.Context(), grpclimit.Config{Key: failingKey, OnError: sluice.Deny}, codes.Unavailable},

@@ -27,8 +27,9 @@ type Config struct {
 	// number is answered 400. Default: 1 for every request.
 	Cost func(*http.Request) int64
 	// OnError says what is done with a request when nobody knows whether it may pass, because the limiter or Key gave
-	// an error: Allow passes it on, without RateLimit header fields, Deny answers 503. A request whose context has
-	// ended is never passed on: else whoever hangs up early enough would have no limit. Default: [sluice.Allow].
+	// an error: Allow passes it on, without RateLimit header fields, Deny answers 503, and so does Local, because a program
+	// alone does not know of how many servers it is one. A request whose context has ended is never passed on: else
+	// whoever hangs up early enough would have no limit. Default: [sluice.Allow].
 	OnError sluice.ErrorPolicy
 	// Refuse writes the response to a refused request, after [AddHeaders] was called for the decision. Where OnError
 	// refused it, the decision's source is [sluice.SourceErrorPolicy]. Default: the problem that [Refusal] returns.

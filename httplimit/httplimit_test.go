@@ -208,6 +208,7 @@ func TestOnError(t *testing.T) {
 		{"default", t.Context(), httplimit.Config{}, 200},
 		{"allow", t.Context(), httplimit.Config{OnError: sluice.Allow}, 200},
 		{"deny", t.Context(), httplimit.Config{OnError: sluice.Deny}, 503},
+		{"local is deny", t.Context(), httplimit.Config{OnError: sluice.Local}, 503},
 		{"unknown policy", t.Context(), httplimit.Config{OnError: 7}, 503},
 		{"key fails, allow", t.Context(), httplimit.Config{Key: failingKey}, 200},
 		{"key fails, deny", t.Context(), httplimit.Config{Key: failingKey, OnError: sluice.Deny}, 503},

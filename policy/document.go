@@ -84,7 +84,7 @@ func ParseDocument(name string, data []byte) (Policy, error) {
 		setting{"key", r.key},
 		text(&r.documentReader, "missing", word(MissingRefuse, MissingAllow), &p.Missing),
 		setting{"limits", func(n node) { p.Limits = r.limits(n, "limits") }},
-		text(&r.documentReader, "on_error", word(sluice.Allow, sluice.Deny), &p.OnError),
+		text(&r.documentReader, "on_error", word(sluice.Allow, sluice.Deny, sluice.Local), &p.OnError),
 		r.trueOrFalse("shadow", &p.Shadow),
 		r.trueOrFalse("deny_cache", &p.DenyCache),
 		setting{"block", r.block},

@@ -118,12 +118,12 @@ func TestParseDocumentFaults(t *testing.T) {
 			"lease: it is true or false; it must be an object",
 			"overrides: it is a list; it must be an object of patterns and overrides",
 		}},
-		{"values", `{"key": ["ip", "address", "ip"], "missing": "maybe", "limits": {"second": "10/fortnight", "B": "1/s", "d": 10}, "on_error": "local"}`, []string{
+		{"values", `{"key": ["ip", "address", "ip"], "missing": "maybe", "limits": {"second": "10/fortnight", "B": "1/s", "d": 10}, "on_error": "maybe"}`, []string{
 			`key[1]: "address" is no part of a key; it must be ip, header:NAME, cookie:NAME, path or method`,
 			`missing: it is "maybe"; it must be refuse or allow`,
 			`limits.second: "10/fortnight": the period's unit "fortnight" is unknown; it must be one of ms, s (second), m (minute), h (hour), d (day), w (week)`,
 			"limits.d: it is a number; it must be text",
-			`on_error: it is "local"; it must be allow or deny`,
+			`on_error: it is "maybe"; it must be allow or deny or local`,
 			`limits.B: the name "B" is not a letter or digit followed by up to 62 of a-z, 0-9, '.', '_' and '-'`,
 			"key[2]: ip is there twice; once is enough",
 		}},

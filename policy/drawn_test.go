@@ -45,7 +45,7 @@ func drawPolicy(t *rapid.T, names int) policy.Policy {
 			{Kind: policy.IP}, {Kind: policy.Header, Name: "a&b"}, {Kind: policy.Cookie, Name: "a"},
 		}), 0, 2, rapid.ID).Draw(t, "key"),
 		Missing: rapid.SampledFrom([]policy.Missing{policy.MissingRefuse, policy.MissingAllow}).Draw(t, "missing"),
-		OnError: rapid.SampledFrom([]sluice.ErrorPolicy{sluice.Allow, sluice.Deny}).Draw(t, "on_error"),
+		OnError: rapid.SampledFrom([]sluice.ErrorPolicy{sluice.Allow, sluice.Deny, sluice.Local}).Draw(t, "on_error"),
 		Shadow:  rapid.Bool().Draw(t, "shadow"),
 	}
 	p.DenyCache = rapid.Bool().Draw(t, "deny_cache")

@@ -96,8 +96,8 @@ func (p *Policy) Faults() []*sluice.InvalidError {
 	if p.Missing > MissingAllow {
 		fault("missing", "it is %s; it must be refuse or allow", p.Missing)
 	}
-	if p.OnError > sluice.Deny {
-		fault("on_error", "it is %s; it must be allow or deny", p.OnError)
+	if p.OnError > sluice.Local {
+		fault("on_error", "it is %s; it must be allow, deny or local", p.OnError)
 	}
 	return append(faults, overrideFaults(p.Overrides)...)
 }

@@ -82,7 +82,7 @@ func TestFaults(t *testing.T) {
 		}, []string{"key: there are 9 parts; there can be at most 8"}},
 		{"what a program can set wrong", func(p *policy.Policy) { p.Missing, p.OnError = 7, 7 }, []string{
 			"missing: it is Missing(7); it must be refuse or allow",
-			"on_error: it is ErrorPolicy(7); it must be allow or deny",
+			"on_error: it is ErrorPolicy(7); it must be allow, deny or local",
 		}},
 		{"several", func(p *policy.Policy) { p.Name, p.Limits, p.Key = "", nil, []policy.KeyPart{{Kind: policy.Header}} }, []string{
 			`name: "" must be a letter or digit of a-z and 0-9, followed by up to 62 of a-z, 0-9, '.', '_' and '-'`,

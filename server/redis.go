@@ -211,6 +211,14 @@ func (r *redis) Lend(ctx context.Context, asks []lease.Ask) []lease.Answer {
 	return answers
 }
 
+// part returns which part of the store keeps a key; 0 while there is none.
+func (r *redis) part(policy, key string) int {
+	if c := r.reached.Load(); c != nil {
+		return c.Store.Part(policy, key)
+	}
+	return 0
+}
+
 // Reset implements [sluice.Store].
 func (r *redis) Reset(ctx context.Context, policy *sluice.Policy, key string) error {
 	if c := r.reached.Load(); c != nil {

@@ -44,9 +44,8 @@ func TestFaults(t *testing.T) {
 			"f:5:1: foo: " + noSuchField + "there are " + allFields,
 			`f:6:1: "a\nb": ` + noSuchField + "there are " + allFields,
 		}},
-		{"fields of later versions", "\n\nadmin: {}\npolicies:\n  api:\n    limits: [1/s]\n    on_error: local\n", []string{
+		{"fields of later versions", "\n\nadmin: {}\npolicies:\n  api:\n    limits: [1/s]\n    deny_cache: true\n", []string{
 			"f:3:1: admin: tokens are not in this version; take the field out",
-			"f:7:15: policies.api.on_error: a local share of the limits is not in this version; write allow or deny",
 		}},
 		{"envoy", "listen:\n  grpc: nowhere\n  grpc_tls: {cert: c}\nenvoy:\n  directry: d\n  near_limit_ratio: 1.5\n  limit_header: a b\n  on_error: maybe\n", []string{
 			`f:2:9: listen.grpc: "nowhere" is no address to listen on; write HOST:PORT, as in "127.0.0.1:8080", "[::1]:8080" or ":8080" for every address`,
@@ -54,7 +53,7 @@ func TestFaults(t *testing.T) {
 			`f:5:3: envoy.directry: there is no such field here; did you mean directory?`,
 			`f:6:21: envoy.near_limit_ratio: it is "1.5"; it must be a number of more than 0 and at most 1, such as 0.8`,
 			`f:7:17: envoy.limit_header: "a b" is no name of a header field; write letters, digits and dashes`,
-			`f:8:13: envoy.on_error: it is "maybe"; it must be allow or deny`,
+			`f:8:13: envoy.on_error: it is "maybe"; it must be allow or deny or local`,
 		}},
 		{"resp", "listen:\n  resp: nowhere\n  resp_password: ''\n", []string{
 			`f:2:9: listen.resp: "nowhere" is no address to listen on; write HOST:PORT, as in "127.0.0.1:8080", "[::1]:8080" or ":8080" for every address; or write off`,
@@ -99,7 +98,7 @@ func TestFaults(t *testing.T) {
 			"f:10:16: policies.c.limits[0]: it is a mapping; it must be: plain text",
 			"f:10:31: policies.c.limits[1]: it is a list; it must be: plain text",
 			`f:10:38: policies.c.limits[2]: "10": "10" has no "/"; write COUNT/PERIOD, as in "100/minute"`,
-			`f:10:53: policies.c.on_error: it is "true"; it must be allow or deny`,
+			`f:10:53: policies.c.on_error: it is "true"; it must be allow or deny or local`,
 			"f:11:24: policies.d.limits.second: it is a mapping; it must be: plain text",
 		}},
 		{"limits", "policies:\n  a: {limits: [10/s, 5/s, 10/fortnight]}\n  b: {}\n  c: {limits: []}\n  d: {limits: {Bad Name: 1/x, ok: 1/s}}\n  e: {limits: [1/s, 1/m, 1/h, 1/d, 1/w, 1/2s, 1/3s, 0/s, 1/5s]}\n  f: {limits: [~]}\n  g: {limits: {x: ~}}\n", []string{

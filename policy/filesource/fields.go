@@ -53,7 +53,7 @@ var fileSettings = []setting[File]{
 		read:  scalar(parseTimeout, func(f *File) *time.Duration { return &f.StoreTimeout }),
 	},
 	{
-		Field: Field{"store_max_keys", "whole number, 1 to 1000000000", "1000000", "The greatest number of keys that the embedded store holds. It does not apply to Redis."},
+		Field: Field{"store_max_keys", "whole number, 1 to 1000000000", "1000000", "The greatest number of keys that the embedded store holds; beside a Redis, that this server decides by its share under on_error: local."},
 		read:  scalar(parseMaxKeys, func(f *File) *int { return &f.StoreMaxKeys }),
 	},
 	{
@@ -172,7 +172,7 @@ var envoySettings = []setting[Envoy]{
 		read:  scalar(parseBool, func(e *Envoy) *bool { return &e.MergeDomains }),
 	},
 	{
-		Field: Field{"envoy.on_error", "allow or deny", "allow", "What a descriptor is answered when the store does not answer."},
+		Field: Field{"envoy.on_error", "allow, deny or local", "allow", "What a descriptor is answered when the store does not answer: local decides by this server's share of the limits."},
 		read:  scalar(parseOnError, func(e *Envoy) *sluice.ErrorPolicy { return &e.OnError }),
 	},
 	{
@@ -236,7 +236,7 @@ var policySettings = []setting[draft]{
 		read: readLimits,
 	},
 	{
-		Field: Field{"policies.NAME.on_error", "allow or deny", "allow", "What a check is answered when the store does not answer."},
+		Field: Field{"policies.NAME.on_error", "allow, deny or local", "allow", "What a check is answered when the store does not answer: local decides by this server's share of the limits."},
 		read:  scalar(parseOnError, func(d *draft) *sluice.ErrorPolicy { return &d.OnError }),
 	},
 	{

@@ -236,10 +236,7 @@ func parseKeyPart(text string) (policy.KeyPart, error) {
 }
 
 func parseOnError(text string) (sluice.ErrorPolicy, error) {
-	if text == "local" {
-		return sluice.Allow, errors.New("a local share of the limits is not in this version; write allow or deny")
-	}
-	return oneOf(sluice.Allow, sluice.Deny)(text)
+	return oneOf(sluice.Allow, sluice.Deny, sluice.Local)(text)
 }
 
 // bareProblem takes the field off an error that will stand behind a path.

@@ -44,6 +44,7 @@ func (a *API) authorize(w http.ResponseWriter, r *http.Request, on target) error
 	if err != nil {
 		return err
 	}
+	w.Header().Set("X-RL-Source", answer.Source.String())
 	httplimit.AddHeaders(w.Header(), answer.Decision)
 	if answer.Allowed {
 		wanted.pass(w)

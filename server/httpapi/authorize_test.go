@@ -2,10 +2,13 @@ package httpapi_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sluice-project/sluice"
 )
 
 const authorizeConfig = `
@@ -344,5 +347,18 @@ func TestAuthorizeWithoutStore(t *testing.T) {
 	}
 	if w := d.send("GET", "/v1/authorize/closed?deny_status=403", ""); w.Code != 403 {
 		t.Errorf("deny_status=403 without a store is answered %d, want 403", w.Code)
+	}
+}
+
+// TestAuthorizeSaysItsSource has a proxy told who has decided.
+func TestAuthorizeSaysItsSource(t *testing.T) {
+	t.Parallel()
+	for want, d := range map[string]door{
+		"store":        open(t, authorizeConfig),
+		"error-policy": openTo(t, failing{fmt.Errorf("redis: %w", sluice.ErrNotSent)}, authorizeConfig),
+	} {
+		if w := d.send("GET", "/v1/authorize/ip", ""); w.Header().Get("X-RL-Source") != want {
+			t.Errorf("X-RL-Source = %q, want %q", w.Header().Get("X-RL-Source"), want)
+		}
 	}
 }

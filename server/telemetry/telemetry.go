@@ -190,6 +190,36 @@ func (t *Telemetry) Refused(held, evicted func() int64) {
 	)
 }
 
+// OutageSources say how a server stands towards the store that it shares with others.
+type OutageSources struct {
+	Open     func() int   // parts of the store that are not asked, because they do not answer
+	Openings func() int64 // times at which that began
+	Servers  func() int   // that are alive, by the last that is known
+	Keys     func() int64 // that this server has decided by its share
+}
+
+// Outage measures that. It is called once; the functions are called at each look at the metrics.
+func (t *Telemetry) Outage(s OutageSources) {
+	t.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_breaker_open",
+			Help: "Parts of the store that are not asked, because they do not answer: 0, or 1; on a Cluster up to 64.",
+		}, func() float64 { return float64(s.Open()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "sluice_breaker_openings_total",
+			Help: "Times a part of the store was not asked any more, because it did not answer.",
+		}, func() float64 { return float64(s.Openings()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_live_servers",
+			Help: "Servers that share the store, this one with them, by the last that is known: while the store does not answer it stays.",
+		}, func() float64 { return float64(s.Servers()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sluice_fallback_keys",
+			Help: "Keys of which this server remembers what it has admitted by its share of the limits.",
+		}, func() float64 { return float64(s.Keys()) }),
+	)
+}
+
 // RESPStats is what is measured of the door for clients of Redis.
 type RESPStats struct{ Open, Accepted, Refused, FailedLogins, ProtocolErrors, TimedOut int64 }
 

@@ -17,12 +17,13 @@ const (
 	Index                // which keys of a policy have a block or an override
 	Entries              // the ledger's entries
 	Log                  // a log of the ledger
+	Servers              // which servers are alive
 	Scratch              // what is tried out, see [ScratchTag]
 )
 
 // Type returns which type of Redis a key of the kind has, as TYPE says it; "" where that is not said.
 func (k Kind) Type() string {
-	return [...]string{State: "string", Standing: "string", Index: "zset", Entries: "hash", Log: "stream", Scratch: ""}[k]
+	return [...]string{State: "string", Standing: "string", Index: "zset", Entries: "hash", Log: "stream", Servers: "hash", Scratch: ""}[k]
 }
 
 var (
@@ -47,6 +48,8 @@ func KindOf(prefix, key string) Kind {
 		return Entries
 	case isLog && !strings.Contains(log, "\x00"):
 		return Log
+	case rest == fleetTag+"servers":
+		return Servers
 	case strings.HasPrefix(rest, scratchTag+"}"), strings.HasPrefix(rest, scratchTag+":"):
 		return Scratch
 	case indexKey.MatchString(rest):

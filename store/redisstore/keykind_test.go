@@ -18,11 +18,12 @@ func kindsOf(k keys, policy, key string) map[string]Kind {
 		k.state(&sluice.Policy{Name: policy, ResetAt: 1_795_451_411_722_085}, spelled): State,
 		k.state(&sluice.Policy{Name: "~" + policy}, spelled):                           State,
 		k.standing(policy, spelled):                                                    Standing,
+		k.servers():                                                                    Servers,
 		k.entries():                                                                    Entries,
 		k.log("audit"):                                                                 Log,
 		k.log("history/nightly"):                                                       Log,
 		ScratchTag(k.prefix, func(int) bool { return true }) + "x":                     Scratch,
-		ScratchTag(k.prefix, func(slot int) bool { return slot == 16383 }) + "x":       Scratch,
+		ScratchTag(k.prefix, func(slot int) bool { return slot == 16383 }) + "x": Scratch,
 	}
 	for _, name := range append(k.index(policy, false), k.index(policy, true)...) {
 		all[name] = Index

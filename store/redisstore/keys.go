@@ -109,6 +109,9 @@ func (k keys) entries() string { return k.prefix + "{~fleet}entries" }
 // log is the key that holds one of the fleet's logs.
 func (k keys) log(name string) string { return k.prefix + "{~fleet}log:" + name }
 
+// servers is the key that holds which servers of the fleet are alive.
+func (k keys) servers() string { return k.prefix + "{~fleet}servers" }
+
 // changes is the channel on which changes of the entries are told.
 func (k keys) changes() string { return k.prefix + "{~fleet}changed" }
 
