@@ -2,48 +2,42 @@ package redistest
 
 import (
 	"bufio"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // do sends one command on a connection of its own, after the password if there is one.
 func (s *Server) do(args ...string) (any, error) {
-	conn, err := net.DialTimeout("tcp", s.Addr(), patience)
+	conn, err := s.connect()
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		return nil, err
-	}
-	if s.tls != nil {
-		conn = tls.Client(conn, s.tls)
-	}
-	r := bufio.NewReader(conn)
 	if s.options.Password != "" {
-		if _, err := roundTrip(conn, r, "AUTH", s.options.Password); err != nil {
+		if _, err := conn.Do("AUTH", s.options.Password); err != nil {
 			return nil, err
 		}
 	}
-	return roundTrip(conn, r, args...)
+	return conn.Do(args...)
 }
 
 func roundTrip(w io.Writer, r *bufio.Reader, args ...string) (any, error) {
-	var b strings.Builder
-	fmt.Fprintf(&b, "*%d\r\n", len(args))
-	for _, a := range args {
-		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(a), a)
-	}
-	if _, err := io.WriteString(w, b.String()); err != nil {
+	if _, err := w.Write(encode(args)); err != nil {
 		return nil, err
 	}
 	return readReply(r)
+}
+
+// encode spells a command as RESP.
+func encode(args []string) []byte {
+	b := fmt.Appendf(nil, "*%d\r\n", len(args))
+	for _, a := range args {
+		b = fmt.Appendf(b, "$%d\r\n%s\r\n", len(a), a)
+	}
+	return b
 }
 
 // readReply reads one answer of RESP2; an error that the server answers is an error.

@@ -106,6 +106,9 @@ func (s *Server) TLS() *tls.Config {
 	return s.tls.Clone()
 }
 
+// CAFile returns the path of the certificate that a client needs to trust the server, where [Options] asked for TLS.
+func (s *Server) CAFile() string { return filepath.Join(s.dir, certificateFile) }
+
 // Stop ends the server in good order, as an operator would. A server that has ended stays so.
 func (s *Server) Stop() { s.running().stop() }
 
@@ -169,6 +172,9 @@ func (s *Server) Do(t testing.TB, args ...string) any {
 	}
 	return reply
 }
+
+// Try is [Server.Do] for a command that the server may refuse: then it returns that as an error. It is for any goroutine.
+func (s *Server) Try(args ...string) (any, error) { return s.do(args...) }
 
 // WaitForInfo asks the server until the reply to INFO SECTION has a text in it.
 func (s *Server) WaitForInfo(t testing.TB, section, text string) {
@@ -274,7 +280,7 @@ func (s *Server) settings() []string {
 	}
 	args := []string{
 		"--bind", "127.0.0.1", "--dir", s.dir, "--daemonize", "no",
-		"--save", "", "--appendonly", "no",
+		"--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0", // a replica is in step at once
 	}
 	if s.options.TLS {
 		args = append(
@@ -286,7 +292,7 @@ func (s *Server) settings() []string {
 		args = append(args, "--port", port)
 	}
 	if s.options.Password != "" {
-		args = append(args, "--requirepass", s.options.Password)
+		args = append(args, "--requirepass", s.options.Password, "--masterauth", s.options.Password)
 	}
 	if s.options.Unix {
 		args = append(args, "--unixsocket", s.Socket())

@@ -52,6 +52,29 @@ func (s *Store) call(c *call) {
 	ctx := newDeadline(s.timeout)
 	defer ctx.release()
 	s.group(c)
+	reply := s.ask(ctx, c)
+	for pause := shortestPause; refusedWith(reply, "TRYAGAIN") && ctx.pause(pause, s.timeout/2); pause = min(2*pause, longestPause) {
+		reply = s.ask(ctx, c) // nothing was done: the keys are on their way to another node of the Cluster
+	}
+	if len(c.groups) > 1 && refusedWith(reply, "CROSSSLOT") { // a Cluster that does not look like one; nothing was done
+		s.combiner.apart.Store(true)
+		s.callApart(ctx, c.groups)
+	} else {
+		s.again(ctx, s.read(ctx, c.groups, reply))
+	}
+	s.renewal.renew(ctx, s.client, c.nth)
+	clear(c.groups)
+}
+
+// The times that lie between one attempt and the next while a Cluster moves the keys of a call. Attempts end when half of
+// the time that a call may take is over, so that its callers hear of it.
+const (
+	shortestPause = time.Millisecond
+	longestPause  = 16 * time.Millisecond
+)
+
+// ask makes a call, and a second one where Redis does not know the script.
+func (s *Store) ask(ctx context.Context, c *call) rueidis.RedisResult {
 	keys, args := s.arguments(c, c.groups)
 	var reply rueidis.RedisResult
 	if c.nth == 0 {
@@ -63,13 +86,7 @@ func (s *Store) call(c *call) {
 	if refusedWith(reply, "NOSCRIPT") {
 		reply = s.client.Do(ctx, s.eval(checkScript, keys, args))
 	}
-	if len(c.groups) > 1 && refusedWith(reply, "CROSSSLOT") { // a Cluster that does not look like one; nothing was done
-		s.combiner.apart.Store(true)
-		s.callApart(ctx, c.groups)
-	} else {
-		s.again(ctx, s.read(ctx, c.groups, reply))
-	}
-	clear(c.groups)
+	return reply
 }
 
 // again asks once more for groups that were not decided because Redis's clock is far from this machine's, now that it
@@ -142,6 +159,7 @@ func refusedWith(reply rueidis.RedisResult, code string) bool {
 func (s *Store) read(ctx context.Context, groups []group, reply rueidis.RedisResult) (outside []group) {
 	answer, err := reply.ToMessage()
 	if err != nil {
+		s.renewal.note(err)
 		err = failed(ctx, err)
 	}
 	var parts []rueidis.RedisMessage
@@ -189,6 +207,7 @@ func (s *Store) read(ctx context.Context, groups []group, reply rueidis.RedisRes
 			outside = append(outside, *g)
 			continue
 		}
+		s.renewal.note(answer.Error())
 		if g.read(answer) {
 			block, _ := g.last.result.Decision.Blocked()
 			s.notes.add(blockNote{g.policy.Name, listed{s.keys.entry(g.last.req.Key), block.Until}})
@@ -249,6 +268,15 @@ func (d *deadline) Err() error {
 
 // Value implements [context.Context].
 func (d *deadline) Value(any) any { return nil }
+
+// pause waits for a time, unless no more than least would then be left.
+func (d *deadline) pause(t, least time.Duration) bool {
+	if time.Until(d.at) < t+least {
+		return false
+	}
+	time.Sleep(t)
+	return true
+}
 
 func (d *deadline) context() context.Context {
 	d.mu.Lock()

@@ -26,9 +26,10 @@ import (
 //	unix:///run/redis.sock?db=1                            a Unix socket
 //
 // valkey:// and valkeys:// mean redis:// and rediss://. Further parameters are client_name, dial_timeout and
-// write_timeout (such as 500ms), protocol=2 for RESP2, skip_verify=true to trust any certificate, ca_file, cert_file and
-// key_file for PEM files of a private authority and a client certificate, and sentinel_username and sentinel_password
-// where Sentinel wants others than Redis. An error never shows the URL, which may hold a password.
+// write_timeout (such as 500ms), protocol=2 for RESP2, skip_verify=true to trust any certificate, skip_hostname=true to trust
+// one for another host if its authority is trusted, ca_file, cert_file and key_file for PEM files of a private authority
+// and a client certificate, and sentinel_username and sentinel_password where Sentinel wants others than Redis. An error
+// never shows the URL, which may hold a password.
 func ClientOption(rawURL string) (rueidis.ClientOption, error) {
 	none := rueidis.ClientOption{}
 	u, err := url.Parse(rawURL)
@@ -58,6 +59,9 @@ func ClientOption(rawURL string) (rueidis.ClientOption, error) {
 	if err := addCertificates(&option, query); err != nil {
 		return none, err
 	}
+	if err := skipHostname(&option, query.Get("skip_hostname")); err != nil {
+		return none, err
+	}
 	option.DisableRetry = true
 	option.PipelineMultiplex = -1 // one connection: calls share it, and a second would be made only when it is needed
 	option.DisableCache = true
@@ -82,7 +86,7 @@ func ClientOption(rawURL string) (rueidis.ClientOption, error) {
 // parameters are those that a URL may have.
 var parameters = []string{
 	"addr", "master_set", "sentinel_username", "sentinel_password", "db", "client_name", "dial_timeout", "write_timeout",
-	"protocol", "skip_verify", "ca_file", "cert_file", "key_file",
+	"protocol", "skip_verify", "skip_hostname", "ca_file", "cert_file", "key_file",
 }
 
 func addCertificates(option *rueidis.ClientOption, query url.Values) error {
@@ -109,6 +113,33 @@ func addCertificates(option *rueidis.ClientOption, query url.Values) error {
 			return fmt.Errorf("the store's cert_file and key_file: %w", err)
 		}
 		option.TLSConfig.Certificates = []tls.Certificate{pair}
+	}
+	return nil
+}
+
+// skipHostname has certificates be verified but for the name of the host, where that is asked for.
+func skipHostname(option *rueidis.ClientOption, text string) error {
+	if text == "" || text == "false" {
+		return nil
+	}
+	if text != "true" {
+		return fmt.Errorf("the store's URL says skip_hostname=%.20q; it must be true or false", text)
+	}
+	if option.TLSConfig == nil {
+		return errors.New("the store's URL says skip_hostname, which is for rediss:// only")
+	}
+	if option.TLSConfig.InsecureSkipVerify { // by skip_verify, which asks for more
+		return nil
+	}
+	roots := option.TLSConfig.RootCAs
+	option.TLSConfig.InsecureSkipVerify = true // what follows is all that it would verify but the name
+	option.TLSConfig.VerifyConnection = func(state tls.ConnectionState) error {
+		intermediates := x509.NewCertPool()
+		for _, c := range state.PeerCertificates[1:] {
+			intermediates.AddCert(c)
+		}
+		_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates})
+		return err
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/rueidis"
+	"github.com/sluice-project/sluice/internal/redistest"
 	"github.com/sluice-project/sluice/store/redisstore"
 )
 
@@ -43,6 +45,36 @@ func TestClientOption(t *testing.T) {
 	}
 }
 
+// TestSkipHostname connects by a name that the server's certificate is not for.
+func TestSkipHostname(t *testing.T) {
+	t.Parallel()
+	server, other := redistest.Start(t, redistest.Options{TLS: true}), redistest.Start(t, redistest.Options{TLS: true})
+	byName := strings.Replace(server.URL(), "127.0.0.1", "localhost", 1)
+	for _, test := range []struct{ url, want string }{
+		{server.URL() + "?ca_file=" + server.CAFile(), ""},
+		{byName + "?ca_file=" + server.CAFile(), "localhost"},
+		{byName + "?skip_hostname=false&ca_file=" + server.CAFile(), "localhost"},
+		{byName + "?skip_hostname=true&ca_file=" + server.CAFile(), ""},
+		{byName + "?skip_hostname=true&ca_file=" + other.CAFile(), "certificate"},
+		{byName + "?skip_hostname=true", "certificate"},
+		{byName + "?skip_hostname=true&skip_verify=true", ""},
+	} {
+		option, err := redisstore.ClientOption(test.url)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		client, err := rueidis.NewClient(option)
+		if err == nil {
+			err = client.Do(t.Context(), client.B().Ping().Build()).Error()
+			client.Close()
+		}
+		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("connecting by %s: %v, want %q", test.url, err, test.want)
+		}
+	}
+}
+
 func TestClientOptionErrors(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ url, want string }{
@@ -57,6 +89,8 @@ func TestClientOptionErrors(t *testing.T) {
 		{"redis://u:1234?secret@h:1", "an @ behind its host; write"},
 		{"redis://u:secret@h:1/x", `database number: "x"`},
 		{"redis://u:secret@h:1/1/2", "path"},
+		{"rediss://u:secret@h:1?skip_hostname=maybe", `skip_hostname="maybe"`},
+		{"redis://u:secret@h:1?skip_hostname=true", "for rediss:// only"},
 		{"redis://u:secret@h:1?timeout=1s", `unknown parameter "timeout"; it may have addr`},
 		{"redis://u:secret@h:1?dial_timeout=fast", "dial timeout"},
 		{"redis://u:secret@h:1?ca_file=ca.pem", "rediss:// only"},

@@ -35,6 +35,8 @@ const (
 	mostTogether = 256
 	// mostQueued is how many checks may wait for the next calls. It bounds the memory that a slow Redis costs.
 	mostQueued = 1 << 16
+	// mostOfOne is how many checks of one caller wait at a time, so that nobody takes all that room.
+	mostOfOne = mostQueued / 4
 	// mostCalls is how many calls of a lane are under way at a time, where it has all keys of a server.
 	mostCalls = 2
 )
@@ -388,15 +390,16 @@ func (q *combiner) give(c *caller, err error) {
 	c.leave()
 	c.given = true
 	entries := make([]entry, len(c.entries)) // a call that is under way writes to the old ones
+	unsure, unsent := uncertain(err), notSent(err)
 	for i := range c.entries {
 		switch e := &c.entries[i]; e.stage {
 		case decided:
 			entries[i].result = e.result
 		case sent:
-			entries[i].result.Err = uncertain(err)
+			entries[i].result.Err = unsure
 		default:
 			e.stage = withdrawn
-			entries[i].result.Err = notSent(err)
+			entries[i].result.Err = unsent
 			q.queued--
 			e.lane.gone++
 			e.lane.sweep()

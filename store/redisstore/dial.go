@@ -3,9 +3,12 @@ package redisstore
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -19,6 +22,9 @@ import (
 // context lasts; if he leaves, it goes on being made, and the next who wants one to the same address takes it over. None
 // is begun while there is one to take over: there are never more than there have been callers at a time. One that fails
 // after its caller has left is forgotten, and one that nobody wants is closed again.
+
+// The client greets a server before it asks anything, and waits for the answer. So what fails while nothing has been heard on
+// a connection, or only that there is no room for another, has not been asked, and the error says that it is one of dialling.
 
 // unclaimedTime is how long a connection that has been made is kept for who may want it.
 const unclaimedTime = 10 * time.Second
@@ -140,6 +146,9 @@ func (d *dials) make(to target, one *dial) {
 	defer cancel()
 	began := time.Now()
 	conn, err := d.connect(ctx, to.address, to.dialer, to.config)
+	if err == nil {
+		conn = &greeting{Conn: conn, address: to.address}
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	one.conn, one.err, one.took, one.ended = conn, err, time.Since(began), true
@@ -186,4 +195,48 @@ func (d *dials) expire(to target, one *dial) {
 	if unwanted {
 		_ = one.conn.Close() // nothing was ever written to it
 	}
+}
+
+// greeting is a connection that tells errors before the server has greeted from those after it.
+type greeting struct {
+	net.Conn
+	address string
+	heard   atomic.Bool
+	refusal atomic.Pointer[error]
+}
+
+// noRoom is how a server begins that closes a connection at once because it has too many.
+const noRoom = "-ERR max number of clients"
+
+// Read implements [net.Conn].
+func (g *greeting) Read(b []byte) (int, error) {
+	n, err := g.Conn.Read(b)
+	if n > 0 && !g.heard.Load() {
+		if strings.HasPrefix(string(b[:n]), noRoom) {
+			line, _, _ := strings.Cut(string(b[len("-ERR "):n]), "\r\n")
+			refusal := errors.New("redis refused the connection: " + line)
+			g.refusal.Store(&refusal)
+		}
+		g.heard.Store(true)
+	}
+	return n, g.say(err)
+}
+
+// Write implements [net.Conn].
+func (g *greeting) Write(b []byte) (int, error) {
+	n, err := g.Conn.Write(b)
+	return n, g.say(err)
+}
+
+func (g *greeting) say(err error) error {
+	if err == nil {
+		return nil
+	}
+	if refusal := g.refusal.Load(); refusal != nil {
+		return notConnected(g.address, *refusal)
+	}
+	if !g.heard.Load() {
+		return notConnected(g.address, err)
+	}
+	return err
 }

@@ -36,6 +36,7 @@ type Ledger struct {
 	client  rueidis.Client
 	timeout time.Duration
 	keys    keys
+	renewal renewal
 }
 
 // NewLedger returns the ledger of the fleet whose keys have the prefix. The client stays the caller's to close. It
@@ -212,6 +213,8 @@ func (l *Ledger) run(ctx context.Context, s *ledgerScript, keys, args []string) 
 	if refusedWith(reply, "NOSCRIPT") {
 		reply = l.client.Do(ctx, l.client.B().Eval().Script(s.source).Numkeys(n).Key(keys...).Arg(args...).Build())
 	}
+	l.renewal.note(reply.Error())
+	l.renewal.renew(ctx, l.client, 0)
 	return reply
 }
 

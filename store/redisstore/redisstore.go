@@ -48,6 +48,7 @@ type Store struct {
 
 	combiner combiner
 	notes    *notes
+	renewal  renewal
 }
 
 // New returns a store that asks Redis through the client, which stays the caller's to close. The client should be built
@@ -85,17 +86,31 @@ func (s *Store) Check(ctx context.Context, req sluice.Request) (sluice.Decision,
 	return result.Decision, result.Err
 }
 
-// CheckAll implements [sluice.Store]. The checks leave together with those of other callers, up to 256 in a call.
+// CheckAll implements [sluice.Store]. The checks leave together with those of other callers, up to 256 in a call. Very many
+// are decided in pieces, one after the other, so that they do not take the room of all others; what has not left when the
+// time of the call is over is not sent.
 func (s *Store) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Result {
 	results := make([]sluice.Result, len(reqs))
-	if err := ctx.Err(); err != nil {
-		for i := range results {
-			results[i].Err = notSent(err)
-		}
-		return results
+	if len(reqs) > mostOfOne {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.timeout)
+		defer cancel()
 	}
-	if len(reqs) == 0 {
-		return results
+	for piece := 0; piece < len(reqs); piece += mostOfOne {
+		end := min(piece+mostOfOne, len(reqs))
+		s.checkAll(ctx, reqs[piece:end], results[piece:end])
+	}
+	return results
+}
+
+// checkAll writes the results of checks that wait for their calls at the same time.
+func (s *Store) checkAll(ctx context.Context, reqs []sluice.Request, results []sluice.Result) {
+	if err := ctx.Err(); err != nil {
+		err = notSent(err)
+		for i := range results {
+			results[i].Err = err
+		}
+		return
 	}
 	c := callers.Get().(*caller)
 	c.entries = make([]entry, len(reqs))
@@ -109,7 +124,6 @@ func (s *Store) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Re
 	if free {
 		callers.Put(c)
 	}
-	return results
 }
 
 // Reset implements [sluice.Store].
@@ -166,8 +180,9 @@ func failed(ctx context.Context, err error) error {
 		}
 		return fmt.Errorf("redisstore: redis refused the call, nothing charged: %w", err)
 	}
+	// That the client closes a connection is no such error: what it had sent on that may have been carried out.
 	var dial *net.OpError
-	if errors.As(err, &dial) && dial.Op == "dial" || errors.Is(err, rueidis.ErrClosing) || errors.Is(err, rueidis.ErrNoSlot) {
+	if errors.As(err, &dial) && dial.Op == "dial" || errors.Is(err, rueidis.ErrNoSlot) {
 		return notSent(err)
 	}
 	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {

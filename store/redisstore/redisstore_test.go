@@ -169,32 +169,6 @@ func TestTopologies(t *testing.T) {
 	})
 }
 
-// TestSentinel asks through a sentinel, before and after the master has died and the replica has taken its place.
-func TestSentinel(t *testing.T) {
-	t.Parallel()
-	master := redistest.Start(t, redistest.Options{})
-	replica := redistest.StartReplica(t, master)
-	sentinel := redistest.StartSentinel(t, "main", master)
-	sentinel.WaitForInfo(t, "sentinel", "slaves=1")
-	l := newLimiter(t, newClient(t, sentinel.URL()+"?master_set=main"), redisstore.Config{Timeout: patient}, sluice.PerHour(5))
-	expect(t, l, "k", 1, 4)
-	expect(t, l, "k", 1, 3)
-	replica.WaitForInfo(t, "keyspace", "keys=1")
-
-	master.Kill()
-	var err error
-	for deadline := time.Now().Add(2 * patient); time.Now().Before(deadline); {
-		var d sluice.Decision
-		if d, err = l.Peek(t.Context(), "k"); err == nil {
-			if d.Remaining != 3 {
-				t.Errorf("after the failover: %v, want 3 remaining", d)
-			}
-			return
-		}
-	}
-	t.Errorf("no answer after the failover: %v", err)
-}
-
 func TestPrefixesAndHashedKeysAreApart(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, redistest.Start(t, redistest.Options{}).URL())
@@ -376,18 +350,6 @@ func TestErrorsSayWhetherItWasCharged(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("after the server's restart: %v", err)
 		}
-	}
-}
-
-func TestRefusalsOfRedisChargeNothing(t *testing.T) {
-	t.Parallel()
-	server := redistest.Start(t, redistest.Options{Args: []string{"--maxmemory", "1", "--maxmemory-policy", "noeviction"}})
-	l := newLimiter(t, newClient(t, server.URL()), redisstore.Config{Timeout: patient}, sluice.PerHour(5))
-	if _, err := l.Check(t.Context(), "k", 1); err == nil || !strings.Contains(err.Error(), "OOM") || errors.Is(err, sluice.ErrUncertain) {
-		t.Errorf("a server without memory: %v, want OOM and nothing charged", err)
-	}
-	if d, err := l.Peek(t.Context(), "k"); err != nil || d.Remaining != 5 {
-		t.Errorf("a peek on it: %v, %v, want 5 remaining", d, err)
 	}
 }
 

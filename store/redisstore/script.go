@@ -106,6 +106,10 @@ func (s *Store) doScripts(ctx context.Context, sc script, calls []scriptCall) []
 			left = left[1:]
 		}
 	}
+	for _, reply := range replies {
+		s.renewal.note(reply.Error())
+	}
+	s.renewal.renew(ctx, s.client, 0)
 	return replies
 }
 

@@ -283,8 +283,8 @@ var storeFaults = []fault{
 	{
 		name: "a check that has left is called not sent when its caller gives up",
 		file: "store/redisstore/combiner.go", by: combined,
-		old: "entries[i].result.Err = uncertain(err)",
-		new: "entries[i].result.Err = notSent(err)",
+		old: "entries[i].result.Err = unsure",
+		new: "entries[i].result.Err = unsent",
 	},
 	{
 		name: "a check that was withdrawn leaves all the same",

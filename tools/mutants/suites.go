@@ -54,4 +54,11 @@ var (
 	// examiningScript is one script alone.
 	examiningScript = suite{dir: "server/cmd/sluice", run: "^TestScripts$/^doctor$"}
 	conditions      = suite{dir: "server/httpapi", run: "^Test(Conditions|PutPolicy|Impose)"}
+	refusing        = suite{dir: "store/redisstore", run: "^TestRefusals$"}
+	resharding      = suite{dir: "store/redisstore", run: "^TestResharding$"}
+	renewing        = suite{dir: "store/redisstore", run: "^Test(NameLeads|HangsUp)"}
+	failingOver     = suite{dir: "store/redisstore", run: "^TestFailoverCloses"}
+	combinedErrors  = suite{dir: "store/redisstore", run: "^Test(NothingIsSentTwice|ErrorsSay)"}
+	hostnames       = suite{dir: "store/redisstore", run: "^TestSkipHostname$"}
+	batches         = suite{dir: "store/redisstore", run: "^Test(BatchOnCluster|VeryMany)"}
 )

@@ -121,7 +121,7 @@ func TestRedisURL(t *testing.T) {
 			"REDIS_SOCKET_TYPE=tcp REDIS_URL=h:1 REDIS_TLS=true REDIS_TLS_CACERT=/ca REDIS_TLS_CLIENT_CERT=/c REDIS_TLS_CLIENT_KEY=/k",
 			"rediss://h:1?ca_file=%2Fca&cert_file=%2Fc&key_file=%2Fk",
 		},
-		{"REDIS_SOCKET_TYPE=tcp REDIS_URL=h:1 REDIS_TLS=true REDIS_TLS_SKIP_HOSTNAME_VERIFICATION=true", "rediss://h:1?skip_verify=true"},
+		{"REDIS_SOCKET_TYPE=tcp REDIS_URL=h:1 REDIS_TLS=true REDIS_TLS_SKIP_HOSTNAME_VERIFICATION=true", "rediss://h:1?skip_hostname=true"},
 	} {
 		if got := read(t, strings.Fields(test.variables)...).File.Store; got != test.want {
 			t.Errorf("%s is %s, want %s", test.variables, got, test.want)

@@ -77,8 +77,7 @@ func (r *reader) storeURL() *url.URL {
 			}
 		}
 		if r.yes("REDIS_TLS_SKIP_HOSTNAME_VERIFICATION") {
-			parameters.Set("skip_verify", "true")
-			r.warn("REDIS_TLS_SKIP_HOSTNAME_VERIFICATION is true: any certificate of Redis is trusted, not only those of its authority")
+			parameters.Set("skip_hostname", "true")
 		}
 	}
 	u.RawQuery = parameters.Encode()

@@ -73,7 +73,7 @@ var variables = []Variable{
 	{Name: "REDIS_TLS_CLIENT_CERT", Becomes: "its `cert_file`"},
 	{Name: "REDIS_TLS_CLIENT_KEY", Becomes: "its `key_file`"},
 	{Name: "REDIS_TLS_CACERT", Becomes: "its `ca_file`"},
-	{Name: "REDIS_TLS_SKIP_HOSTNAME_VERIFICATION", Default: "false", Becomes: "its `skip_verify`, which trusts any certificate; that is warned of"},
+	{Name: "REDIS_TLS_SKIP_HOSTNAME_VERIFICATION", Default: "false", Becomes: "its `skip_hostname`: the certificate must be of a trusted authority, for any host"},
 	{Name: "REDIS_TIMEOUT", Default: "10s", Becomes: "`store_timeout`, at most 10s, where it is set; else that is 100ms"},
 	{Name: "REDIS_HEALTH_CHECK_ACTIVE_CONNECTION", Default: "false", Becomes: "`ready_requires_store`"},
 	{Name: "REDIS_POOL_SIZE", Default: "10", Becomes: noPool, Meaningless: true},

@@ -1,0 +1,254 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/internal/redistest"
+	"github.com/sluice-project/sluice/store/redisstore"
+)
+
+// crowd is callers who check one key, one after the other, until they are stopped.
+type crowd struct {
+	limiter *sluice.Limiter
+	stop    chan struct{}
+	work    sync.WaitGroup
+
+	mu                 sync.Mutex
+	allowed, uncertain int64
+	latest             time.Time // when a check was allowed last
+	errors             []failure
+	slowest            time.Duration
+}
+
+// failure is a check that ended with an error.
+type failure struct {
+	at  time.Time
+	err error
+}
+
+func startCrowd(t *testing.T, l *sluice.Limiter, callers int) *crowd {
+	t.Helper()
+	c := &crowd{limiter: l, stop: make(chan struct{})}
+	for range callers {
+		c.work.Go(c.ask)
+	}
+	t.Cleanup(c.end)
+	return c
+}
+
+func (c *crowd) ask() {
+	for {
+		select {
+		case <-c.stop:
+			return
+		default:
+		}
+		asked := time.Now()
+		d, err := c.limiter.Check(context.Background(), "k", 1)
+		ended := time.Now()
+		c.mu.Lock()
+		c.slowest = max(c.slowest, ended.Sub(asked))
+		switch {
+		case err != nil:
+			c.errors = append(c.errors, failure{ended, err})
+			if errors.Is(err, sluice.ErrUncertain) {
+				c.uncertain++
+			}
+		case d.Allowed:
+			c.allowed++
+			c.latest = ended
+		}
+		c.mu.Unlock()
+		time.Sleep(time.Millisecond) // the load of many who ask now and then, not of a few who do nothing else
+	}
+}
+
+// end stops the callers.
+func (c *crowd) end() {
+	c.mu.Lock()
+	select {
+	case <-c.stop:
+	default:
+		close(c.stop)
+	}
+	c.mu.Unlock()
+	c.work.Wait()
+}
+
+// so far returns how many checks were allowed, and may have been.
+func (c *crowd) soFar() (allowed, uncertain int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.allowed, c.uncertain
+}
+
+// awaitAllowed waits until so many checks more were allowed.
+func (c *crowd) awaitAllowed(t *testing.T, more int64) {
+	t.Helper()
+	began, _ := c.soFar()
+	for late := time.Now().Add(3 * patient); ; time.Sleep(time.Millisecond) {
+		if now, _ := c.soFar(); now >= began+more {
+			return
+		}
+		if time.Now().After(late) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			t.Fatalf("no %d checks more were allowed within %s; the last error is %v", more, 3*patient, c.errors[max(0, len(c.errors)-1):])
+		}
+	}
+}
+
+// TestFailover has masters die or freeze under load, behind Sentinel and on a Cluster. There are errors until another server has
+// taken the place, and none afterwards; nobody waits longer than his time; and the limit is exceeded by no more than
+// what the new master had not been told, because Redis replicates without waiting.
+func TestFailover(t *testing.T) {
+	t.Parallel()
+	const (
+		timeout = 200 * time.Millisecond
+		callers = 8
+		count   = 1_000_000
+	)
+	type place struct {
+		url    string
+		master *redistest.Server // of the key k
+		next   []*redistest.Server
+	}
+	sentinel := func(t *testing.T) place {
+		master := redistest.Start(t, redistest.Options{})
+		replicas := []*redistest.Server{redistest.StartReplica(t, master), redistest.StartReplica(t, master)}
+		sentinels := redistest.StartSentinels(t, 1, "main", master)
+		sentinels[0].WaitForInfo(t, "sentinel", "slaves=2")
+		return place{redistest.SentinelURL("main", sentinels), master, replicas}
+	}
+	cluster := func(t *testing.T) place {
+		c := redistest.StartClusterOf(t, redistest.ClusterOptions{Replicas: true, NodeTimeout: time.Second})
+		store := newStore(t, newClient(t, c.URL()), redisstore.Config{})
+		master := c.Owner(int(store.Slot("api", "k")))
+		for i, s := range c.Nodes {
+			if s == master {
+				return place{c.URL(), master, c.Replicas[i : i+1]}
+			}
+		}
+		panic("a slot has no master")
+	}
+	kill := func(_ *testing.T, s *redistest.Server) { s.Kill() }
+	freeze := func(t *testing.T, s *redistest.Server) { s.Pause(t) }
+	for name, test := range map[string]struct {
+		start func(*testing.T) place
+		lose  func(*testing.T, *redistest.Server)
+	}{
+		"Sentinel, the master dies":    {sentinel, kill},
+		"Sentinel, the master freezes": {sentinel, freeze},
+		"Cluster, a master dies":       {cluster, kill},
+		"Cluster, a master freezes":    {cluster, freeze},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			at := test.start(t)
+			l := newLimiter(t, newClient(t, at.url), redisstore.Config{Timeout: timeout}, sluice.PerDay(count))
+			c := startCrowd(t, l, callers)
+			c.awaitAllowed(t, 200)
+			began := time.Now()
+			beforeAllowed, _ := c.soFar()
+			test.lose(t, at.master)
+			lost := time.Now()
+			afterAllowed, _ := c.soFar()
+			time.Sleep(2 * timeout) // all that were under way have ended
+			c.awaitAllowed(t, 1)
+			gap := time.Since(lost)
+			c.awaitAllowed(t, 500)
+			c.end()
+
+			last := time.Time{}
+			for _, f := range c.errors {
+				if f.at.Before(began) {
+					t.Errorf("an error before the master was lost: %v", f.err)
+				}
+				if f.at.After(last) {
+					last = f.at
+				}
+			}
+			t.Logf("the gap is %s, the last error %s after the master was lost; %d errors, %d may have been charged; slowest %s",
+				gap.Round(time.Millisecond), last.Sub(lost).Round(time.Millisecond), len(c.errors), c.uncertain, c.slowest)
+			if after := time.Since(last); last.Sub(lost) > gap+time.Second {
+				t.Errorf("errors went on until %s before the end, and the gap was %s", after, gap)
+			}
+			if len(c.errors) == 0 {
+				t.Error("there was no error: the test shows nothing")
+			}
+			if c.slowest > timeout+late {
+				t.Errorf("a caller waited %s, want no more than %s", c.slowest, timeout)
+			}
+			d, err := l.Peek(t.Context(), "k")
+			if err != nil {
+				t.Fatal(err)
+			}
+			used := count - d.Remaining
+			// What was admitted on the lost master in its last moments may be unknown to the new one.
+			forgotten := c.allowed - used
+			t.Logf("%d allowed, %d used: the new master was not told of %d", c.allowed, used, max(0, forgotten))
+			if most := afterAllowed - beforeAllowed + 200; forgotten > most {
+				t.Errorf("%d units were forgotten, want no more than %d", forgotten, most)
+			}
+			if used > c.allowed+c.uncertain {
+				t.Errorf("%d units are used after %d checks were allowed and %d may have been", used, c.allowed, c.uncertain)
+			}
+			role := ""
+			for _, s := range at.next {
+				role += fmt.Sprint(s.Do(t, "INFO", "replication"))
+			}
+			if !strings.Contains(role, "role:master") {
+				t.Errorf("none of the replicas is a master: the test shows nothing")
+			}
+			if test.lose != nil && strings.Contains(name, "freezes") {
+				at.master.Continue(t) // it is to find out that it is a replica, and the store stays with the new one
+				for range 50 {
+					if _, err := l.Check(t.Context(), "k", 1); err != nil {
+						t.Errorf("after the old master is back: %v", err)
+						break
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestFailoverClosesConnections has a client close the connection to a frozen master because Sentinel has named another. The
+// check that was sent by it is carried out when that one thaws: its caller must not be told that it was not.
+func TestFailoverClosesConnections(t *testing.T) {
+	t.Parallel()
+	master := redistest.Start(t, redistest.Options{})
+	redistest.StartReplica(t, master)
+	sentinels := redistest.StartSentinels(t, 1, "main", master)
+	sentinels[0].WaitForInfo(t, "sentinel", "slaves=1")
+	store := newStore(t, newClient(t, redistest.SentinelURL("main", sentinels)), redisstore.Config{Timeout: patient})
+	l, err := sluice.New(store, sluice.Policy{Name: "api", Limits: []sluice.Limit{sluice.PerHour(1000)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, l, "k", 1, 999)
+	master.Pause(t)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() { // several, so that the client sends them by its queue
+			if i == 0 {
+				if err := l.Reset(t.Context(), "other"); err != nil && !errors.Is(err, sluice.ErrUncertain) {
+					t.Errorf("a reset by the old connection: %v, want ErrUncertain", err)
+				}
+				return
+			}
+			if _, err := l.Check(t.Context(), fmt.Sprint("k", i), 1); err != nil && !errors.Is(err, sluice.ErrUncertain) {
+				t.Errorf("a check by the old connection: %v, want ErrUncertain", err)
+			}
+		})
+	}
+	all.Wait()
+	master.Continue(t)
+}
