@@ -8,15 +8,12 @@
 package filesource
 
 import (
-	"errors"
-	"fmt"
-	"io"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/internal/watch"
 	"github.com/sluice-project/sluice/policy"
 	"github.com/sluice-project/sluice/schedule"
 )
@@ -138,26 +135,9 @@ func defaultFile() *File {
 
 // Load reads the file at a path. The error is [Faults], or that of reading it.
 func Load(path string) (*File, error) {
-	data, err := read(path)
+	data, err := watch.Read(path, maxBytes)
 	if err != nil {
 		return nil, err
 	}
 	return Parse(path, data)
-}
-
-// read returns the content of a file, of which maxBytes+1 bytes are enough to see that it is too long.
-func read(path string) ([]byte, error) {
-	info, err := os.Stat(path) // before it is opened: to open a pipe waits for whoever writes to it
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: it must be a regular file", path)
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	data, err := io.ReadAll(io.LimitReader(file, maxBytes+1))
-	return data, errors.Join(err, file.Close())
 }
