@@ -77,10 +77,12 @@ var rooms = []room{
 	{dir: "internal/storetest/model", rooms: []string{"."}}, // nothing of algorithm: it is there to contradict it
 	{dir: "internal/figures", rooms: []string{".", "store/memstore"}, outside: []string{"os"}},
 
+	{dir: "server/access", rooms: []string{"internal/watch"}}, // who may do what, for the doors
+
 	// The server. A door imports no other door of the server; httpapi answers with the header fields and reads the
 	// client address that httplimit knows, because authorize is the same question over the same protocol.
 	{
-		dir: "server/httpapi", rooms: []string{".", "control", "engine", "policy", "schedule", "httplimit"},
+		dir: "server/httpapi", rooms: []string{".", "control", "engine", "policy", "schedule", "httplimit", "server/access"},
 		modules: []string{"github.com/go-json-experiment/json"}, outside: []string{"net", "net/http"},
 	},
 	{
@@ -96,7 +98,7 @@ var rooms = []room{
 	},
 	{dir: "server/envoyrls/environment", rooms: []string{"policy/filesource"}, outside: []string{"net"}},
 	{
-		dir: "server/respapi", rooms: []string{".", "control", "engine"}, outside: []string{"net"},
+		dir: "server/respapi", rooms: []string{".", "control", "engine", "server/access"}, outside: []string{"net"},
 	},
 	{
 		dir: "server/telemetry", rooms: []string{".", "engine"}, modules: []string{"github.com/prometheus/client_golang"},
@@ -105,7 +107,7 @@ var rooms = []room{
 	{
 		dir: "server",
 		rooms: []string{
-			".", "control", "engine", "policy", "policy/filesource", "server/envoyrls", "server/envoyrls/config",
+			".", "control", "engine", "policy", "policy/filesource", "internal/watch", "server/access", "server/envoyrls", "server/envoyrls/config",
 			"server/envoyrls/environment", "server/httpapi", "server/respapi",
 			"server/telemetry", "store/denycache", "store/lease", "store/ledger", "store/memstore", "store/redisstore",
 		},
@@ -115,7 +117,7 @@ var rooms = []room{
 	{
 		dir: "server/cmd/sluice",
 		rooms: []string{
-			".", "control", "engine", "policy", "policy/filesource", "server", "server/envoyrls/config", "server/envoyrls/environment",
+			".", "control", "engine", "policy", "policy/filesource", "server", "server/access", "server/envoyrls/config", "server/envoyrls/environment",
 			"server/httpapi", "store/memstore", "store/redisstore",
 		},
 		modules: []string{"github.com/go-json-experiment/json", "github.com/spf13", "golang.org/x/term"},
