@@ -62,6 +62,7 @@ func TestParseTellsAllFaults(t *testing.T) {
 		"bob root sluice_open-sesame",
 		"böb read " + DigestOf("z").String(),
 		"eve read " + good + "00 # too long",
+		"file read " + DigestOf("f").String(),
 	}, "\n")))
 	if err == nil {
 		t.Fatal("Parse finds no fault")
@@ -77,6 +78,7 @@ func TestParseTellsAllFaults(t *testing.T) {
 		`tokens:5: the role is "root"; it must be check, read or admin; what stands for the token has 18 characters`,
 		`tokens:6: the name is "böb"`,
 		"tokens:7: what stands for the token has 66 characters",
+		"tokens:8: the name file is not to be had",
 	} {
 		if i >= len(lines) || !strings.HasPrefix(lines[i], want) {
 			t.Errorf("the faults are\n%s\nwant as number %d: %s", err, i+1, want)

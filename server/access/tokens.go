@@ -80,8 +80,9 @@ func parseLine(words []string) (one token, err error) {
 		return one, fmt.Errorf("it has %d words; it must be NAME ROLE SHA256-OF-TOKEN, as sluice token prints it", len(words))
 	}
 	var faults []string
-	if one.caller.Name = words[0]; !IsName(words[0]) {
-		faults = append(faults, fmt.Sprintf("the name is %.64q; %s", words[0], NameText))
+	one.caller.Name = words[0]
+	if err := ValidateName(words[0]); err != nil {
+		faults = append(faults, err.Error())
 	}
 	if one.caller.Role, err = ParseRole(words[1]); err != nil {
 		faults = append(faults, err.Error())
@@ -98,14 +99,19 @@ func parseLine(words []string) (one token, err error) {
 	return one, nil
 }
 
-// NameText says what a name must be.
-const NameText = "it must be 1 to 63 of a-z, A-Z, 0-9, '.', '_', '@' and '-'"
-
-// IsName reports whether a name can be that of a token: one word, that a log and a terminal can show.
-func IsName(name string) bool {
-	return name != "" && len(name) <= maxName && !strings.ContainsFunc(name, func(c rune) bool {
+// ValidateName reports why a name cannot be that of a token: it is one word, that a log and a terminal can show, and none that
+// the audit log has for somebody else.
+func ValidateName(name string) error {
+	strange := func(c rune) bool {
 		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("._@-", c)
-	})
+	}
+	switch {
+	case name == "" || len(name) > maxName || strings.ContainsFunc(name, strange):
+		return fmt.Errorf("the name is %.64q; it must be 1 to 63 of a-z, A-Z, 0-9, '.', '_', '@' and '-'", name)
+	case name == "operator" || name == "file" || name == "default":
+		return fmt.Errorf("the name %s is not to be had: it means who has no token; take another", name)
+	}
+	return nil
 }
 
 // Len returns how many there are.
