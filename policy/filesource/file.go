@@ -44,14 +44,28 @@ type File struct {
 	Schedules []schedule.Schedule
 	// Envoy is what is answered to Envoy.
 	Envoy Envoy
+	// Admin is who may administer.
+	Admin Admin
+}
+
+// Admin says who may administer.
+type Admin struct {
+	// TokensFile is the path of the tokens; empty where there are none.
+	TokensFile string
+	// ChecksRequireToken has checks, too, need a token.
+	ChecksRequireToken bool
 }
 
 // Listen is the addresses of the server, each HOST:PORT, and what goes with them.
 type Listen struct {
 	// HTTP is the address of the HTTP door.
 	HTTP string
+	// HTTPTLS is the TLS of the HTTP door.
+	HTTPTLS TLS
 	// Admin is the address of administration; empty where the HTTP door has it too.
 	Admin string
+	// AdminTLS is the TLS of that address.
+	AdminTLS TLS
 	// GRPC is the address of the gRPC door, which may be unix:PATH. It is open where [Envoy] has a directory.
 	GRPC string
 	// GRPCTLS is the TLS of the gRPC door.
@@ -62,6 +76,10 @@ type Listen struct {
 	RESPPassword string
 	// RESPTLS is the TLS of the door for clients of Redis.
 	RESPTLS TLS
+	// MaxConnections is how many connections each address takes at once, at least 1.
+	MaxConnections int
+	// IdleTime is how long a connection may be open on which nothing happens, at least 1 s.
+	IdleTime time.Duration
 }
 
 // TLS is how a door proves who it is, and wants its clients to.
@@ -104,13 +122,13 @@ func Parse(name string, data []byte) (*File, error) {
 	f := defaultFile()
 	r := newReader(name)
 	if root := r.document(data); root != nil {
-		fields(r, value{at: startOf(root), node: root}, fileSettings, laterSettings, f)
+		fields(r, value{at: startOf(root), node: root}, fileSettings, f)
 	}
 	for _, look := range r.last {
 		look(f)
 	}
-	paths := []*string{&f.Envoy.Directory}
-	for _, tls := range []*TLS{&f.Listen.GRPCTLS, &f.Listen.RESPTLS} {
+	paths := []*string{&f.Envoy.Directory, &f.Admin.TokensFile}
+	for _, tls := range []*TLS{&f.Listen.HTTPTLS, &f.Listen.AdminTLS, &f.Listen.GRPCTLS, &f.Listen.RESPTLS} {
 		paths = append(paths, &tls.CertFile, &tls.KeyFile, &tls.ClientCAFile)
 	}
 	for _, path := range paths {
@@ -130,6 +148,7 @@ func defaultFile() *File {
 	defaults(r, fileSettings, f)
 	defaults(r, listenSettings, &f.Listen)
 	defaults(r, envoySettings, &f.Envoy)
+	defaults(r, adminSettings, &f.Admin)
 	return f
 }
 

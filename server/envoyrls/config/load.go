@@ -81,7 +81,7 @@ func read(dir string, o Options) (files []File, err error) {
 		}
 		data, err := os.ReadFile(path)
 		inside, _ := filepath.Rel(root, path) // both are there
-		files = append(files, File{filepath.Join(dir, inside), data})
+		files = append(files, File{Name: filepath.Join(dir, inside), Data: data})
 		return err
 	})
 	return files, err
