@@ -68,7 +68,7 @@ Exit status: 0 allowed or done, 1 refused, 2 an error.`,
 	})
 	root.AddCommand(
 		newServe(), newCheck(), newPeek(), newReset(), newBlock(), newUnblock(), newBlocks(), newOverride(), newOverrides(),
-		newPolicies(), newSchedules(), newAudit(), newBench(), newValidate(), newImport(), newVersion(),
+		newPolicies(), newSchedules(), newAudit(), newBench(), newValidate(), newImport(), newToken(), newVersion(),
 	)
 	return root
 }
