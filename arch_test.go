@@ -40,8 +40,8 @@ var rooms = []room{
 	{dir: "algorithm", rooms: []string{"."}},
 	{dir: "policy", rooms: []string{"."}},
 	{
-		dir: "policy/filesource", rooms: []string{".", "policy", "schedule"}, modules: []string{"github.com/goccy/go-yaml"},
-		outside: []string{"net", "os"},
+		dir: "policy/filesource", rooms: []string{".", "policy", "schedule", "internal/watch"}, modules: []string{"github.com/goccy/go-yaml"},
+		outside: []string{"net"},
 	},
 	{dir: "schedule", rooms: []string{".", "policy"}},
 	{dir: "store/memstore", rooms: []string{".", "algorithm"}},
@@ -63,6 +63,8 @@ var rooms = []room{
 		modules: []string{"google.golang.org/grpc", "google.golang.org/genproto/googleapis/rpc", "google.golang.org/protobuf"},
 	},
 
+	{dir: "internal/watch", outside: []string{"os"}}, // it knows nothing of what is in the files
+
 	// What its tests and its pages are made with.
 	{
 		dir:     "internal/redistest", // it knows nothing of Sluice
@@ -76,10 +78,12 @@ var rooms = []room{
 	{dir: "internal/storetest/model", rooms: []string{"."}}, // nothing of algorithm: it is there to contradict it
 	{dir: "internal/figures", rooms: []string{".", "store/memstore"}, outside: []string{"os"}},
 
+	{dir: "server/access", rooms: []string{"internal/watch"}}, // who may do what, for the doors
+
 	// The server. A door imports no other door of the server; httpapi answers with the header fields and reads the
 	// client address that httplimit knows, because authorize is the same question over the same protocol.
 	{
-		dir: "server/httpapi", rooms: []string{".", "control", "engine", "policy", "schedule", "httplimit"},
+		dir: "server/httpapi", rooms: []string{".", "control", "engine", "policy", "schedule", "httplimit", "server/access"},
 		modules: []string{"github.com/go-json-experiment/json"}, outside: []string{"net", "net/http"},
 	},
 	{
@@ -90,12 +94,12 @@ var rooms = []room{
 		outside: []string{"net/http"},
 	},
 	{
-		dir: "server/envoyrls/config", rooms: []string{".", "policy", "policy/filesource"}, // no type of the protocol
+		dir: "server/envoyrls/config", rooms: []string{".", "policy", "policy/filesource", "internal/watch"}, // no type of the protocol
 		modules: []string{"go.yaml.in/yaml/v3"}, outside: []string{"os"},
 	},
 	{dir: "server/envoyrls/environment", rooms: []string{"policy/filesource"}, outside: []string{"net"}},
 	{
-		dir: "server/respapi", rooms: []string{".", "control", "engine"}, outside: []string{"net"},
+		dir: "server/respapi", rooms: []string{".", "control", "engine", "server/access"}, outside: []string{"net"},
 	},
 	{
 		dir: "server/doctor", rooms: []string{"store/redisstore"}, modules: []string{"github.com/redis/rueidis"},
@@ -108,7 +112,7 @@ var rooms = []room{
 	{
 		dir: "server",
 		rooms: []string{
-			".", "control", "engine", "policy", "policy/filesource", "server/envoyrls", "server/envoyrls/config",
+			".", "control", "engine", "policy", "policy/filesource", "internal/watch", "server/access", "server/envoyrls", "server/envoyrls/config",
 			"server/envoyrls/environment", "server/httpapi", "server/respapi",
 			"server/telemetry", "store/breaker", "store/denycache", "store/lease", "store/ledger", "store/memstore", "store/redisstore",
 		},
@@ -118,7 +122,7 @@ var rooms = []room{
 	{
 		dir: "server/cmd/sluice",
 		rooms: []string{
-			".", "control", "engine", "policy", "policy/filesource", "server", "server/doctor", "server/envoyrls/config",
+			".", "control", "engine", "policy", "policy/filesource", "server", "server/access", "server/doctor", "server/envoyrls/config",
 			"server/envoyrls/environment", "server/httpapi", "store/memstore", "store/redisstore",
 		},
 		modules: []string{"github.com/go-json-experiment/json", "github.com/spf13", "golang.org/x/term"},

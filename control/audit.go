@@ -17,7 +17,7 @@ const auditKept = 10_000
 type Audit struct {
 	// At is when, by the store's clock.
 	At time.Time `json:"at,omitzero"`
-	// Who made it: "operator", "file", "schedule:NAME" or "server:NAME".
+	// Who made it: the name of a token, "certificate:NAME", "operator", "file", "schedule:NAME" or "server:NAME".
 	Who string `json:"who"`
 	// What was done: "put", "delete", "reset", "block", "unblock", "override", "remove override", "restored", "run".
 	What string `json:"what"`

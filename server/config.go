@@ -74,6 +74,16 @@ var fields = map[string]field{
 	"listen.admin": fixed(func(f *filesource.File) *string { return &f.Listen.Admin }),
 	"listen.grpc":  fixed(func(f *filesource.File) *string { return &f.Listen.GRPC }),
 
+	"listen.http_tls.cert_file":      fixed(func(f *filesource.File) *string { return &f.Listen.HTTPTLS.CertFile }),
+	"listen.http_tls.key_file":       fixed(func(f *filesource.File) *string { return &f.Listen.HTTPTLS.KeyFile }),
+	"listen.http_tls.client_ca_file": fixed(func(f *filesource.File) *string { return &f.Listen.HTTPTLS.ClientCAFile }),
+	"listen.http_tls.client_name":    fixed(func(f *filesource.File) *string { return &f.Listen.HTTPTLS.ClientName }),
+
+	"listen.admin_tls.cert_file":      fixed(func(f *filesource.File) *string { return &f.Listen.AdminTLS.CertFile }),
+	"listen.admin_tls.key_file":       fixed(func(f *filesource.File) *string { return &f.Listen.AdminTLS.KeyFile }),
+	"listen.admin_tls.client_ca_file": fixed(func(f *filesource.File) *string { return &f.Listen.AdminTLS.ClientCAFile }),
+	"listen.admin_tls.client_name":    fixed(func(f *filesource.File) *string { return &f.Listen.AdminTLS.ClientName }),
+
 	"listen.grpc_tls.cert_file":      fixed(func(f *filesource.File) *string { return &f.Listen.GRPCTLS.CertFile }),
 	"listen.grpc_tls.key_file":       fixed(func(f *filesource.File) *string { return &f.Listen.GRPCTLS.KeyFile }),
 	"listen.grpc_tls.client_ca_file": fixed(func(f *filesource.File) *string { return &f.Listen.GRPCTLS.ClientCAFile }),
@@ -86,6 +96,12 @@ var fields = map[string]field{
 	"listen.resp_tls.key_file":       fixed(func(f *filesource.File) *string { return &f.Listen.RESPTLS.KeyFile }),
 	"listen.resp_tls.client_ca_file": fixed(func(f *filesource.File) *string { return &f.Listen.RESPTLS.ClientCAFile }),
 	"listen.resp_tls.client_name":    fixed(func(f *filesource.File) *string { return &f.Listen.RESPTLS.ClientName }),
+
+	"listen.max_connections": fixed(func(f *filesource.File) *int { return &f.Listen.MaxConnections }),
+	"listen.idle_time":       fixed(func(f *filesource.File) *time.Duration { return &f.Listen.IdleTime }),
+
+	"admin.tokens_file":          fixed(func(f *filesource.File) *string { return &f.Admin.TokensFile }),
+	"admin.checks_require_token": live(func(f *filesource.File) *bool { return &f.Admin.ChecksRequireToken }),
 
 	"store":                fixed(func(f *filesource.File) *string { return &f.Store }),
 	"store_timeout":        fixed(func(f *filesource.File) *time.Duration { return &f.StoreTimeout }),

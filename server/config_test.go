@@ -42,6 +42,16 @@ func TestPrecedence(t *testing.T) {
 		"listen.admin": {"127.0.0.1:4", "127.0.0.1:5", "127.0.0.1:6"},
 		"listen.grpc":  {"127.0.0.1:7", "127.0.0.1:8", "unix:/run/s.sock"},
 
+		"listen.http_tls.cert_file":      {"/a", "/b", "/c"},
+		"listen.http_tls.key_file":       {"/a", "/b", "/c"},
+		"listen.http_tls.client_ca_file": {"/a", "/b", "/c"},
+		"listen.http_tls.client_name":    {"a", "b", "c"},
+
+		"listen.admin_tls.cert_file":      {"/a", "/b", "/c"},
+		"listen.admin_tls.key_file":       {"/a", "/b", "/c"},
+		"listen.admin_tls.client_ca_file": {"/a", "/b", "/c"},
+		"listen.admin_tls.client_name":    {"a", "b", "c"},
+
 		"listen.grpc_tls.cert_file":      {"/a", "/b", "/c"},
 		"listen.grpc_tls.key_file":       {"/a", "/b", "/c"},
 		"listen.grpc_tls.client_ca_file": {"/a", "/b", "/c"},
@@ -54,6 +64,12 @@ func TestPrecedence(t *testing.T) {
 		"listen.resp_tls.key_file":       {"/a", "/b", "/c"},
 		"listen.resp_tls.client_ca_file": {"/a", "/b", "/c"},
 		"listen.resp_tls.client_name":    {"a", "b", "c"},
+
+		"listen.max_connections": {"1", "2", "3"},
+		"listen.idle_time":       {"1s", "2s", "1h"},
+
+		"admin.tokens_file":          {"/a", "b", "c"},
+		"admin.checks_require_token": {"false", "false", "true"},
 
 		"store":                {"redis://a", "redis://b", "redis://u:p%40@c:6379/1?addr=d:6379"},
 		"store_timeout":        {"1ms", "2ms", "3ms"},

@@ -2,17 +2,23 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
 
 	"github.com/sluice-project/sluice/engine"
 	"github.com/sluice-project/sluice/policy/filesource"
+	"github.com/sluice-project/sluice/server/access"
 	"github.com/sluice-project/sluice/server/envoyrls"
 	"github.com/sluice-project/sluice/server/envoyrls/config"
 	"github.com/sluice-project/sluice/server/envoyrls/environment"
@@ -29,14 +35,17 @@ type envoyDoor struct {
 	logger *slog.Logger
 	files  string // the directory
 	read   config.Options
-	loaded bool // at the start
+	loaded bool          // at the start
+	certs  *certificates // nil where it has no TLS
+
+	needToken atomic.Bool // whether a caller must show one
 }
 
 // newEnvoyDoor reads the rate limit files of the configuration; without a directory there is no door, and nil.
 //
 // Where upstream's environment says so, files with faults do not keep the door from opening.
 func newEnvoyDoor(
-	e *engine.Engine, settings *filesource.File, upstream *environment.Settings, logger *slog.Logger,
+	e *engine.Engine, settings *filesource.File, upstream *environment.Settings, tokens *access.Book, logger *slog.Logger,
 ) (*envoyDoor, error) {
 	if settings.Envoy.Directory == "" {
 		return nil, nil
@@ -45,7 +54,11 @@ func newEnvoyDoor(
 		door:  envoyrls.New(e, envoyOptions(settings), envoyrls.Config{StoreTimeout: settings.StoreTimeout}),
 		files: settings.Envoy.Directory, read: config.Options{Merge: settings.Envoy.MergeDomains}, logger: logger,
 	}
-	serve := envoyrls.ServerConfig{}
+	serve := envoyrls.ServerConfig{IdleTime: settings.Listen.IdleTime}
+	d.needToken.Store(settings.Admin.ChecksRequireToken)
+	if tokens != nil {
+		serve.Admit = d.admit(tokens)
+	}
 	if upstream != nil {
 		d.read.AllFiles = true
 		serve.MaxConnectionAge, serve.MaxConnectionAgeGrace = upstream.MaxConnectionAge, upstream.MaxConnectionAgeGrace
@@ -61,11 +74,30 @@ func newEnvoyDoor(
 		d.loaded = true
 		d.door.Loaded(nil)
 	}
-	if serve.Credentials, err = grpcCredentials(settings.Listen.GRPCTLS); err != nil {
+	if d.certs, err = readCertificates("listen.grpc_tls", settings.Listen.GRPCTLS, overGRPC...); err != nil {
 		return nil, err
+	}
+	if d.certs != nil {
+		if upstream != nil {
+			d.certs.allow(tls.VersionTLS12) // as upstream does: Envoy speaks no newer one unless it is told to
+		}
+		serve.Credentials = credentials.NewTLS(d.certs.config())
 	}
 	d.server = d.door.Server(serve)
 	return d, nil
+}
+
+// admit returns what lets callers in who show a token that may check or, where callers must have a certificate, every one.
+func (d *envoyDoor) admit(tokens *access.Book) func(context.Context, string) error {
+	return func(_ context.Context, token string) error {
+		if !d.needToken.Load() || d.certs != nil && d.certs.files.ClientCAFile != "" {
+			return nil
+		}
+		if caller, found := tokens.Find(token); found && caller.Role.Includes(access.Check) {
+			return nil
+		}
+		return status.Error(codes.Unauthenticated, "checks need a token with the role check: send it as the metadata authorization: Bearer TOKEN")
+	}
 }
 
 // validateEnvoy reports what would keep the door for Envoy from opening.
@@ -76,8 +108,7 @@ func validateEnvoy(settings *filesource.File) error {
 	if _, err := config.Load(settings.Envoy.Directory, config.Options{Merge: settings.Envoy.MergeDomains}); err != nil {
 		return fmt.Errorf("envoy.directory: %w", err)
 	}
-	_, err := grpcCredentials(settings.Listen.GRPCTLS)
-	return err
+	return nil
 }
 
 // envoyOptions are those settings of the door that a running server can change.
@@ -94,7 +125,8 @@ func envoyOptions(settings *filesource.File) envoyrls.Options {
 }
 
 // listen opens the address.
-func (d *envoyDoor) listen(address string) (err error) {
+func (d *envoyDoor) listen(listen filesource.Listen) (err error) {
+	address := listen.GRPC
 	if path, unix := strings.CutPrefix(address, "unix:"); unix {
 		if info, err := os.Stat(path); err == nil && info.Mode().Type() == os.ModeSocket {
 			_ = os.Remove(path) // left behind by a server that was killed; one that runs would be cut off from it, as upstream does
@@ -106,6 +138,7 @@ func (d *envoyDoor) listen(address string) (err error) {
 	if err != nil {
 		return fmt.Errorf("%s: %w; give it another address or stop what listens there", grpcSetting, err)
 	}
+	d.net = limitConnections(d.net, listen.MaxConnections)
 	return nil
 }
 
@@ -146,6 +179,7 @@ func (d *envoyDoor) configure(settings *filesource.File) {
 	if d == nil {
 		return
 	}
+	d.needToken.Store(settings.Admin.ChecksRequireToken)
 	if err := d.door.Configure(envoyOptions(settings)); err != nil {
 		d.logger.Error("the settings of envoy are refused, those before stay in force", "error", err)
 	}

@@ -28,12 +28,12 @@ func TestPlaces(t *testing.T) {
 		{":8080", "", nil, []string{"listen.http: :8080", "other machines"}},
 		{"[::]:8080", "", nil, []string{"listen.http: [::]:8080"}},
 		{"192.0.2.1:8080", "", nil, []string{"listen.http: 192.0.2.1:8080"}},
-		{"127.0.0.1:0", "0.0.0.0:8082", nil, []string{"listen.admin: 0.0.0.0:8082", "must be a loopback address"}},
+		{"127.0.0.1:0", "0.0.0.0:8082", nil, []string{"listen.admin: 0.0.0.0:8082", "make it a loopback address"}},
 		{"127.0.0.1:8080", "127.0.0.1:8080", nil, []string{"listen.admin: ", "is that of listen.http", "leave listen.admin out"}},
 		{":8080", "127.0.0.1:8080", nil, []string{"listen.admin: ", "is that of listen.http", "another port"}},
 		{"127.0.0.1:x", "", nil, []string{"listen.http: ", "HOST:PORT"}},
 	} {
-		got, err := places(filesource.Listen{HTTP: test.http, Admin: test.admin})
+		got, err := places(&filesource.File{Listen: filesource.Listen{HTTP: test.http, Admin: test.admin}})
 		if test.parts != nil {
 			for _, part := range test.parts {
 				if err == nil || !strings.Contains(err.Error(), part) {
@@ -61,11 +61,12 @@ func TestOpenAllOrNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	wanted, err := places(filesource.Listen{HTTP: "127.0.0.1:0", Admin: taken.Addr().String()})
+	listen := filesource.Listen{HTTP: "127.0.0.1:0", Admin: taken.Addr().String()}
+	wanted, err := places(&filesource.File{Listen: listen})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := open(wanted); err == nil || !strings.Contains(err.Error(), "listen.admin: ") {
+	if _, err := open(wanted, listen); err == nil || !strings.Contains(err.Error(), "listen.admin: ") {
 		t.Errorf("open of an address that is taken: %v, want an error that names listen.admin", err)
 	}
 }

@@ -23,6 +23,7 @@ type respListener struct {
 	door     *respapi.Door
 	net      net.Listener
 	loopback bool
+	certs    *certificates // nil where it has no TLS
 }
 
 // respPlace returns the address of that door; nil where it is shut.
@@ -44,19 +45,23 @@ func (s *Server) openRESP(settings *filesource.File) (err error) {
 	if err != nil || addr == nil {
 		return err
 	}
-	config := respapi.Config{Password: settings.Listen.RESPPassword, Version: s.config.Version, Logger: s.logger}
-	if config.TLS, err = doorTLS("listen.resp_tls", settings.Listen.RESPTLS); err != nil {
+	certs, err := readCertificates("listen.resp_tls", settings.Listen.RESPTLS)
+	if err != nil {
 		return err
+	}
+	config := respapi.Config{
+		Password: settings.Listen.RESPPassword, Tokens: s.tokens, TLS: certs.config(), MaxClients: settings.Listen.MaxConnections,
+		IdleTime: settings.Listen.IdleTime, Version: s.config.Version, Logger: s.logger,
 	}
 	listener, err := net.ListenTCP("tcp", addr)
 	if err != nil {
 		return fmt.Errorf("listen.resp: %w; give it another address, as in 127.0.0.1:7380, or off for none, or stop what listens there", err)
 	}
-	s.resp = respListener{respapi.New(s.engine, s.control, config, respOptions(settings)), listener, addr.IP.IsLoopback()}
+	s.resp = respListener{respapi.New(s.engine, s.control, config, respOptions(settings)), listener, addr.IP.IsLoopback(), certs}
 	door := s.resp.door
 	s.telemetry.RESP(func() telemetry.RESPStats { return telemetry.RESPStats(door.Stats()) })
-	if config.Password == "" && !s.resp.loopback {
-		s.logger.Warn("listen.resp can be reached from other machines, and there is no listen.resp_password: there are checks by policies "+
+	if config.Password == "" && s.tokens == nil && !s.resp.loopback {
+		s.logger.Warn("listen.resp can be reached from other machines, and there are neither tokens nor a listen.resp_password: there are checks by policies "+
 			"only, CL.THROTTLE if allow_inline_limits is true, and no administration", "address", listener.Addr().String())
 	}
 	return nil
@@ -64,7 +69,7 @@ func (s *Server) openRESP(settings *filesource.File) (err error) {
 
 // respOptions are those settings of the door that a running server can change.
 func respOptions(settings *filesource.File) respapi.Options {
-	return respapi.Options{AllowInlineLimits: settings.AllowInlineLimits}
+	return respapi.Options{AllowInlineLimits: settings.AllowInlineLimits, ChecksNeedToken: settings.Admin.ChecksRequireToken}
 }
 
 // serve answers clients of Redis until the listener is closed.

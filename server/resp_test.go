@@ -103,7 +103,7 @@ func TestRESPWhere(t *testing.T) {
 		{"listen.resp_tls.cert_file": "nothing.pem", "listen.resp_tls.key_file": "nothing.key"},
 	} {
 		flags["listen.http"], flags["listen.resp"] = "127.0.0.1:0", "127.0.0.1:0"
-		if _, err := server.New(server.Config{Flags: flags}); err == nil || !strings.HasPrefix(err.Error(), "listen.resp_tls: ") {
+		if _, err := server.New(server.Config{Flags: flags}); err == nil || !strings.HasPrefix(err.Error(), "listen.resp_tls") {
 			t.Errorf("%v: error %v", flags, err)
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/sluice-project/sluice/engine"
 	"github.com/sluice-project/sluice/policy"
 	"github.com/sluice-project/sluice/policy/filesource"
+	"github.com/sluice-project/sluice/server/access"
 	"github.com/sluice-project/sluice/server/envoyrls/environment"
 	"github.com/sluice-project/sluice/server/httpapi"
 	"github.com/sluice-project/sluice/server/telemetry"
@@ -70,7 +71,8 @@ type Server struct {
 	store     backend
 	doors     []door
 	resp      respListener
-	envoy     *envoyDoor // nil where there is no directory of rate limit files
+	envoy     *envoyDoor   // nil where there is no directory of rate limit files
+	tokens    *access.Book // nil where there are none
 
 	metrics net.Listener // of metrics alone, as upstream has it; nil where there is none
 
@@ -91,6 +93,9 @@ func New(config Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{config: config, logger: config.Logger, started: settings, telemetry: telemetry.New(config.Version)}
+	if s.tokens, err = openTokens(settings); err != nil {
+		return nil, err
+	}
 	holds := func(before sluice.Tick) bool { return s.control.Holds(before) }
 	if s.store, err = openStore(settings, s.logger, s.telemetry, holds); err != nil {
 		return nil, err
@@ -104,11 +109,12 @@ func New(config Config) (*Server, error) {
 		Logger: s.logger, Observer: s.telemetry.Observe, View: s.control, Fallback: shares, Fleet: fleet,
 	})
 	s.api = httpapi.New(s.engine, s.control, s.telemetry.Handler(), options(settings, outlasting))
-	addresses, err := places(settings.Listen)
+	s.api.Guard(s.tokens)
+	addresses, err := places(settings)
 	if err != nil {
 		return nil, err
 	}
-	if s.envoy, err = newEnvoyDoor(s.engine, settings, config.Upstream, s.logger); err != nil {
+	if s.envoy, err = newEnvoyDoor(s.engine, settings, config.Upstream, s.tokens, s.logger); err != nil {
 		return nil, err
 	}
 	if s.envoy != nil {
@@ -118,11 +124,11 @@ func New(config Config) (*Server, error) {
 	if config.File == "" && config.Upstream == nil {
 		s.logger.Info("there is no configuration file; serving the policies of example.yaml", "policies", len(settings.Policies))
 	}
-	if s.doors, err = open(addresses); err != nil {
+	if s.doors, err = open(addresses, settings.Listen); err != nil {
 		return nil, err
 	}
 	if s.envoy != nil {
-		if err := s.envoy.listen(settings.Listen.GRPC); err != nil {
+		if err := s.envoy.listen(settings.Listen); err != nil {
 			closeAll(s.doors)
 			return nil, err
 		}
@@ -147,7 +153,13 @@ func New(config Config) (*Server, error) {
 
 // Validate reports what would keep a server from starting with a configuration file that has no faults in itself.
 func Validate(file *filesource.File) error {
-	if _, err := places(file.Listen); err != nil {
+	if _, err := places(file); err != nil {
+		return err
+	}
+	if _, err := openTokens(file); err != nil {
+		return err
+	}
+	if err := validateCertificates(file.Listen); err != nil {
 		return err
 	}
 	if _, err := respPlace(file.Listen); err != nil {
@@ -194,6 +206,7 @@ func (s *Server) Run(ctx context.Context, reload <-chan struct{}) error {
 	s.tellReady()
 	group.Go(func() { s.probeOften(running) })
 	group.Go(func() { s.watch(ctx, reload) })
+	s.watchAccess(ctx, &group)
 
 	failed := make(chan error, len(s.doors)+3)
 	if s.envoy != nil {
@@ -204,8 +217,8 @@ func (s *Server) Run(ctx context.Context, reload <-chan struct{}) error {
 	for _, d := range s.doors {
 		server := s.newHTTPServer(d)
 		servers = append(servers, server)
-		group.Go(func() { failed <- server.Serve(d.net) })
-		s.logger.Info("listening", "setting", d.setting, "address", d.net.Addr().String(), "checks", d.serves.Checks, "administration", d.serves.Admin)
+		group.Go(func() { failed <- d.serve(server) })
+		s.logger.Info("listening", "setting", d.setting, "address", d.net.Addr().String(), "checks", d.serves.Checks, "administration", d.serves.Admin, "tls", d.certs != nil)
 	}
 	if s.metrics != nil {
 		server := s.newMetricsServer()
@@ -231,7 +244,8 @@ func (s *Server) newHTTPServer(d door) *http.Server {
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second, // a body is at most 1 MiB
 		WriteTimeout:      30 * time.Second,
-		IdleTimeout:       2 * time.Minute,
+		IdleTimeout:       s.started.Listen.IdleTime,
+		TLSConfig:         d.certs.config(),
 		ConnState:         s.count,
 		MaxHeaderBytes:    64 << 10, // a key of 4096 bytes, escaped in a URL, is 12 KiB
 		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
@@ -273,7 +287,8 @@ func (s *Server) drain(servers []*http.Server) {
 }
 
 // count follows how many connections are open.
-func (s *Server) count(_ net.Conn, state http.ConnState) {
+func (s *Server) count(conn net.Conn, state http.ConnState) {
+	note(conn, state)
 	switch state {
 	case http.StateNew:
 		s.connections.Add(1)
@@ -376,6 +391,7 @@ func options(settings *filesource.File, outlasting bool) httpapi.Options {
 		TrustedProxies:     settings.TrustedProxies,
 		AllowInlineLimits:  settings.AllowInlineLimits,
 		ReadyRequiresStore: settings.ReadyRequiresStore,
+		ChecksNeedToken:    settings.Admin.ChecksRequireToken,
 		Persistent:         outlasting,
 	}
 }

@@ -1,55 +1,114 @@
 package server
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
-	"sync"
-	"time"
+	"sync/atomic"
 
-	"google.golang.org/grpc/credentials"
-
+	"github.com/sluice-project/sluice/internal/watch"
 	"github.com/sluice-project/sluice/policy/filesource"
 )
 
-// grpcCredentials returns the TLS of the gRPC door; nil where it has none.
-func grpcCredentials(settings filesource.TLS) (credentials.TransportCredentials, error) {
-	config, err := doorTLS("listen.grpc_tls", settings)
-	if config == nil {
-		return nil, err
-	}
-	return credentials.NewTLS(config), nil
+// maxPEM is the longest file of certificates or of a key, in bytes.
+const maxPEM = 1 << 20
+
+// certificates are those of one door, as they are in their files now.
+type certificates struct {
+	setting  string // where they stand in the configuration
+	files    filesource.TLS
+	oldest   uint16   // the oldest version of TLS that is spoken
+	protocol []string // what is spoken within, for clients that ask
+	current  atomic.Pointer[tls.Config]
 }
 
-// doorTLS returns the TLS of a door, whose setting is where it stands in the file; nil where it has none.
-func doorTLS(setting string, settings filesource.TLS) (*tls.Config, error) {
-	if settings == (filesource.TLS{}) {
+// readCertificates returns those of a door; nil where it has no TLS.
+func readCertificates(setting string, files filesource.TLS, protocols ...string) (*certificates, error) {
+	switch {
+	case files == (filesource.TLS{}):
 		return nil, nil
-	}
-	if settings.CertFile == "" || settings.KeyFile == "" {
+	case files.CertFile == "" || files.KeyFile == "":
 		return nil, fmt.Errorf("%s: it must have both cert_file and key_file, which the rest goes with", setting)
+	case files.ClientName != "" && files.ClientCAFile == "":
+		return nil, fmt.Errorf("%s.client_name: it goes with client_ca_file, which says whose certificates are believed", setting)
 	}
-	pair := &keyPair{cert: settings.CertFile, key: settings.KeyFile}
-	if _, err := pair.get(nil); err != nil {
-		return nil, fmt.Errorf("%s: %w", setting, err)
+	c := &certificates{setting: setting, files: files, oldest: tls.VersionTLS13, protocol: protocols}
+	read, err := c.read()
+	if err != nil {
+		return nil, err
 	}
-	config := &tls.Config{GetCertificate: pair.get, MinVersion: tls.VersionTLS12}
-	if settings.ClientCAFile != "" {
-		pem, err := os.ReadFile(settings.ClientCAFile)
-		if err != nil {
-			return nil, fmt.Errorf("%s.client_ca_file: %w", setting, err)
+	return c, c.take(read)
+}
+
+// What is spoken within TLS, for clients that ask.
+var (
+	overHTTP = []string{"h2", "http/1.1"}
+	overGRPC = []string{"h2"}
+)
+
+// validateCertificates reports what is wrong with those of the doors.
+func validateCertificates(listen filesource.Listen) error {
+	for setting, files := range map[string]filesource.TLS{
+		"listen.http_tls": listen.HTTPTLS, "listen.admin_tls": listen.AdminTLS, "listen.grpc_tls": listen.GRPCTLS, "listen.resp_tls": listen.RESPTLS,
+	} {
+		if _, err := readCertificates(setting, files); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// config returns the TLS of the door. What renewed files say holds for connections that are made from then on.
+func (c *certificates) config() *tls.Config {
+	if c == nil {
+		return nil
+	}
+	return &tls.Config{
+		MinVersion: c.oldest, NextProtos: c.protocol,
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.current.Load(), nil },
+	}
+}
+
+// allow has the door speak an older version of TLS, too. It is called before the first connection.
+func (c *certificates) allow(version uint16) {
+	c.oldest = version
+	config := c.current.Load().Clone()
+	config.MinVersion = version
+	c.current.Store(config)
+}
+
+// read returns the files: the certificates, the key, and whose certificates are believed.
+func (c *certificates) read() (files []watch.File, err error) {
+	for _, f := range []struct{ name, path string }{
+		{"cert_file", c.files.CertFile}, {"key_file", c.files.KeyFile}, {"client_ca_file", c.files.ClientCAFile},
+	} {
+		var data []byte
+		if f.path != "" {
+			if data, err = watch.Read(f.path, maxPEM); err != nil {
+				return nil, fmt.Errorf("%s.%s: %w", c.setting, f.name, err)
+			}
+		}
+		files = append(files, watch.File{Name: f.path, Data: data})
+	}
+	return files, nil
+}
+
+// take has new connections go by what the files say.
+func (c *certificates) take(files []watch.File) error {
+	pair, err := tls.X509KeyPair(files[0].Data, files[1].Data)
+	if err != nil {
+		return fmt.Errorf("%s: %s and %s: %w", c.setting, c.files.CertFile, c.files.KeyFile, err) // it says nothing of what is in the key
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: c.oldest, NextProtos: c.protocol}
+	if c.files.ClientCAFile != "" {
 		config.ClientCAs, config.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
-		if !config.ClientCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s.client_ca_file: %s holds no certificate in PEM form", setting, settings.ClientCAFile)
+		if !config.ClientCAs.AppendCertsFromPEM(files[2].Data) {
+			return fmt.Errorf("%s.client_ca_file: %s holds no certificate in PEM form", c.setting, c.files.ClientCAFile)
 		}
 	}
-	if name := settings.ClientName; name != "" {
-		if settings.ClientCAFile == "" {
-			return nil, fmt.Errorf("%s.client_name: it goes with client_ca_file, which says whose certificates are believed", setting)
-		}
+	if name := c.files.ClientName; name != "" {
 		config.VerifyConnection = func(state tls.ConnectionState) error {
 			if len(state.PeerCertificates) == 0 {
 				return errors.New("the client has no certificate")
@@ -57,35 +116,28 @@ func doorTLS(setting string, settings filesource.TLS) (*tls.Config, error) {
 			return state.PeerCertificates[0].VerifyHostname(name)
 		}
 	}
-	return config, nil
+	c.current.Store(config)
+	return nil
 }
 
-// keyPair is a certificate and its key in files that may be renewed.
-type keyPair struct {
-	cert, key string
-
-	mu     sync.Mutex // guards what is below
-	loaded *tls.Certificate
-	looked time.Time
-}
-
-// keyPairAge is how long a certificate is used without a look at the files.
-const keyPairAge = 10 * time.Second
-
-// get returns the certificate that is in the files. One that cannot be read any more goes on being used.
-func (p *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.loaded != nil && time.Since(p.looked) < keyPairAge {
-		return p.loaded, nil
+// watchCertificates takes over renewed ones, until ctx ends. Those that cannot be used change nothing.
+func (s *Server) watchCertificates(ctx context.Context, c *certificates) {
+	refuse := func(err error) {
+		s.logger.Error("the certificates are refused, those before stay in force", "setting", c.setting, "error", err)
 	}
-	p.looked = time.Now()
-	pair, err := tls.LoadX509KeyPair(p.cert, p.key)
-	if err == nil {
-		p.loaded = &pair
-	}
-	if p.loaded == nil {
-		return nil, err
-	}
-	return p.loaded, nil
+	first := true
+	_ = watch.Watch(ctx, nil, watch.Files{ // it ends with ctx
+		Read: c.read,
+		Take: func(files []watch.File) {
+			if err := c.take(files); err != nil {
+				refuse(err)
+				return
+			}
+			if !first { // else they are those of the start
+				s.logger.Info("certificates loaded", "setting", c.setting)
+			}
+			first = false
+		},
+		Fail: refuse,
+	})
 }

@@ -26,7 +26,7 @@ func faultsOf(t interface {
 }
 
 const (
-	allFields   = "listen, store, store_timeout, store_max_keys, key_prefix, hash_keys, trusted_proxies, allow_inline_limits, ready_requires_store, policies, schedules, envoy"
+	allFields   = "listen, store, store_timeout, store_max_keys, key_prefix, hash_keys, trusted_proxies, allow_inline_limits, ready_requires_store, policies, schedules, envoy, admin"
 	nameRule    = "must be a letter or digit of a-z and 0-9, followed by up to 62 of a-z, 0-9, '.', '_' and '-'"
 	noSuchField = "there is no such field here; "
 )
@@ -44,8 +44,9 @@ func TestFaults(t *testing.T) {
 			"f:5:1: foo: " + noSuchField + "there are " + allFields,
 			`f:6:1: "a\nb": ` + noSuchField + "there are " + allFields,
 		}},
-		{"fields of later versions", "\n\nadmin: {}\npolicies:\n  api:\n    limits: [1/s]\n    deny_cache: true\n", []string{
-			"f:3:1: admin: tokens are not in this version; take the field out",
+		{"bounds of doors", "\n\nlisten: {idle_time: 1ms, max_connections: 0}\n", []string{
+			"f:3:21: listen.idle_time: it is 1ms; it must be 1s to 366d",
+			`f:3:43: listen.max_connections: it is "0"; it must be a whole number from 1 to 1000000`,
 		}},
 		{"envoy", "listen:\n  grpc: nowhere\n  grpc_tls: {cert: c}\nenvoy:\n  directry: d\n  near_limit_ratio: 1.5\n  limit_header: a b\n  on_error: maybe\n", []string{
 			`f:2:9: listen.grpc: "nowhere" is no address to listen on; write HOST:PORT, as in "127.0.0.1:8080", "[::1]:8080" or ":8080" for every address`,

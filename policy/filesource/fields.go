@@ -95,7 +95,27 @@ var fileSettings = []setting[File]{
 	{
 		Field: Field{"envoy", "mapping", "", "What is answered to Envoy, as its rate limit service."},
 		under: rows(envoySettings),
-		read:  func(r *reader, v value, f *File) { fields(r, v, envoySettings, nil, &f.Envoy) },
+		read:  func(r *reader, v value, f *File) { fields(r, v, envoySettings, &f.Envoy) },
+	},
+	{
+		Field: Field{"admin", "mapping", "", "Who may administer, and look."},
+		under: rows(adminSettings),
+		read:  func(r *reader, v value, f *File) { fields(r, v, adminSettings, &f.Admin) },
+	},
+}
+
+var adminSettings = []setting[Admin]{
+	{
+		Field: Field{
+			"admin.tokens_file", "path", "",
+			"The file of the tokens, a line for each: its name, its role, which is check, read or admin, and its SHA-256. It is read again when it changes. " +
+				"Without it administration is for this machine, or for who has a certificate.",
+		},
+		read: scalar(asText, func(a *Admin) *string { return &a.TokensFile }),
+	},
+	{
+		Field: Field{"admin.checks_require_token", "true or false", "false", "Whether checks need a token, too, with the role check, or a certificate."},
+		read:  scalar(parseBool, func(a *Admin) *bool { return &a.ChecksRequireToken }),
 	},
 }
 
@@ -105,8 +125,18 @@ var listenSettings = []setting[Listen]{
 		read:  scalar(parseAddress, func(l *Listen) *string { return &l.HTTP }),
 	},
 	{
+		Field: Field{"listen.http_tls", "mapping", "", "The TLS of the HTTP door, which then speaks nothing else. Without it there is none."},
+		under: rows(httpTLS),
+		read:  func(r *reader, v value, l *Listen) { fields(r, v, httpTLS, &l.HTTPTLS) },
+	},
+	{
 		Field: Field{"listen.admin", "HOST:PORT", "", "The address of administration and metrics, where it should be apart from the HTTP door."},
 		read:  scalar(parseAddress, func(l *Listen) *string { return &l.Admin }),
+	},
+	{
+		Field: Field{"listen.admin_tls", "mapping", "", "The TLS of that address. Who has a certificate of one of its authorities is an administrator there."},
+		under: rows(adminTLS),
+		read:  func(r *reader, v value, l *Listen) { fields(r, v, adminTLS, &l.AdminTLS) },
 	},
 	{
 		Field: Field{"listen.grpc", "HOST:PORT, or unix:PATH", "127.0.0.1:8081", "The address of the gRPC door, which is open where envoy.directory is given."},
@@ -115,7 +145,7 @@ var listenSettings = []setting[Listen]{
 	{
 		Field: Field{"listen.grpc_tls", "mapping", "", "The TLS of the gRPC door. Without it there is none."},
 		under: rows(grpcTLS),
-		read:  func(r *reader, v value, l *Listen) { fields(r, v, grpcTLS, nil, &l.GRPCTLS) },
+		read:  func(r *reader, v value, l *Listen) { fields(r, v, grpcTLS, &l.GRPCTLS) },
 	},
 	{
 		Field: Field{
@@ -131,11 +161,24 @@ var listenSettings = []setting[Listen]{
 	{
 		Field: Field{"listen.resp_tls", "mapping", "", "The TLS of the door for clients of Redis, which then speaks nothing else. Without it there is none."},
 		under: rows(respTLS),
-		read:  func(r *reader, v value, l *Listen) { fields(r, v, respTLS, nil, &l.RESPTLS) },
+		read:  func(r *reader, v value, l *Listen) { fields(r, v, respTLS, &l.RESPTLS) },
+	},
+	{
+		Field: Field{"listen.max_connections", "whole number, 1 to 1000000", "10000", "How many connections each of the addresses takes at once."},
+		read:  scalar(parseConnections, func(l *Listen) *int { return &l.MaxConnections }),
+	},
+	{
+		Field: Field{"listen.idle_time", "duration, 1s to 366d", "10m", "How long a connection may be open on which nothing happens."},
+		read:  scalar(parseIdle, func(l *Listen) *time.Duration { return &l.IdleTime }),
 	},
 }
 
-var grpcTLS, respTLS = tlsSettings("listen.grpc_tls."), tlsSettings("listen.resp_tls.")
+var (
+	httpTLS  = tlsSettings("listen.http_tls.")
+	adminTLS = tlsSettings("listen.admin_tls.")
+	grpcTLS  = tlsSettings("listen.grpc_tls.")
+	respTLS  = tlsSettings("listen.resp_tls.")
+)
 
 // tlsSettings are those of one door, by where they stand.
 func tlsSettings(place string) []setting[TLS] {
@@ -445,18 +488,4 @@ var jobBlockSettings = []setting[scheduleDraft]{
 		Field: Field{"schedules.NAME.block.reason", "text, up to 200 bytes", "", "Why, for those who look at the block."},
 		read:  jobField("block.reason", asText, func(j *schedule.Job) *string { return &j.Block.Reason }),
 	},
-}
-
-// laterField is a field that this version knows of and cannot do.
-type laterField struct {
-	name string
-	what string // the beginning of a sentence that goes on "not in this version"
-}
-
-var laterSettings = []laterField{
-	{"admin", "tokens are"},
-}
-
-func (l laterField) read(r *reader, v value) {
-	r.fault(v.name, v.path, "%s not in this version; take the field out", l.what)
 }

@@ -8,15 +8,12 @@
 package filesource
 
 import (
-	"errors"
-	"fmt"
-	"io"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/internal/watch"
 	"github.com/sluice-project/sluice/policy"
 	"github.com/sluice-project/sluice/schedule"
 )
@@ -47,14 +44,28 @@ type File struct {
 	Schedules []schedule.Schedule
 	// Envoy is what is answered to Envoy.
 	Envoy Envoy
+	// Admin is who may administer.
+	Admin Admin
+}
+
+// Admin says who may administer.
+type Admin struct {
+	// TokensFile is the path of the tokens; empty where there are none.
+	TokensFile string
+	// ChecksRequireToken has checks, too, need a token.
+	ChecksRequireToken bool
 }
 
 // Listen is the addresses of the server, each HOST:PORT, and what goes with them.
 type Listen struct {
 	// HTTP is the address of the HTTP door.
 	HTTP string
+	// HTTPTLS is the TLS of the HTTP door.
+	HTTPTLS TLS
 	// Admin is the address of administration; empty where the HTTP door has it too.
 	Admin string
+	// AdminTLS is the TLS of that address.
+	AdminTLS TLS
 	// GRPC is the address of the gRPC door, which may be unix:PATH. It is open where [Envoy] has a directory.
 	GRPC string
 	// GRPCTLS is the TLS of the gRPC door.
@@ -65,6 +76,10 @@ type Listen struct {
 	RESPPassword string
 	// RESPTLS is the TLS of the door for clients of Redis.
 	RESPTLS TLS
+	// MaxConnections is how many connections each address takes at once, at least 1.
+	MaxConnections int
+	// IdleTime is how long a connection may be open on which nothing happens, at least 1 s.
+	IdleTime time.Duration
 }
 
 // TLS is how a door proves who it is, and wants its clients to.
@@ -107,13 +122,13 @@ func Parse(name string, data []byte) (*File, error) {
 	f := defaultFile()
 	r := newReader(name)
 	if root := r.document(data); root != nil {
-		fields(r, value{at: startOf(root), node: root}, fileSettings, laterSettings, f)
+		fields(r, value{at: startOf(root), node: root}, fileSettings, f)
 	}
 	for _, look := range r.last {
 		look(f)
 	}
-	paths := []*string{&f.Envoy.Directory}
-	for _, tls := range []*TLS{&f.Listen.GRPCTLS, &f.Listen.RESPTLS} {
+	paths := []*string{&f.Envoy.Directory, &f.Admin.TokensFile}
+	for _, tls := range []*TLS{&f.Listen.HTTPTLS, &f.Listen.AdminTLS, &f.Listen.GRPCTLS, &f.Listen.RESPTLS} {
 		paths = append(paths, &tls.CertFile, &tls.KeyFile, &tls.ClientCAFile)
 	}
 	for _, path := range paths {
@@ -133,31 +148,15 @@ func defaultFile() *File {
 	defaults(r, fileSettings, f)
 	defaults(r, listenSettings, &f.Listen)
 	defaults(r, envoySettings, &f.Envoy)
+	defaults(r, adminSettings, &f.Admin)
 	return f
 }
 
 // Load reads the file at a path. The error is [Faults], or that of reading it.
 func Load(path string) (*File, error) {
-	data, err := read(path)
+	data, err := watch.Read(path, maxBytes)
 	if err != nil {
 		return nil, err
 	}
 	return Parse(path, data)
-}
-
-// read returns the content of a file, of which maxBytes+1 bytes are enough to see that it is too long.
-func read(path string) ([]byte, error) {
-	info, err := os.Stat(path) // before it is opened: to open a pipe waits for whoever writes to it
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: it must be a regular file", path)
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	data, err := io.ReadAll(io.LimitReader(file, maxBytes+1))
-	return data, errors.Join(err, file.Close())
 }

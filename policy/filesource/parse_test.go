@@ -21,6 +21,10 @@ listen:
   http: 127.0.0.1:9090
   admin: 127.0.0.1:9091
   grpc: unix:/run/sluice.sock
+  http_tls: {cert_file: http.pem, key_file: http.key}
+  admin_tls: {cert_file: admin.pem, key_file: admin.key, client_ca_file: admins.pem}
+  max_connections: 500
+  idle_time: 2m
   grpc_tls: {cert_file: tls/cert.pem, key_file: /tls/key.pem, client_ca_file: ca.pem, client_name: envoy.example}
   resp: 127.0.0.1:9092
   resp_password: open sesame
@@ -65,6 +69,7 @@ schedules:
       key: 42
       for: 2d
       reason: closed
+admin: {tokens_file: tokens, checks_require_token: true}
 envoy:
   directory: ratelimit
   merge_domains: true
@@ -101,7 +106,11 @@ func TestParseComplete(t *testing.T) {
 			HTTP: "127.0.0.1:9090", Admin: "127.0.0.1:9091", GRPC: "unix:/run/sluice.sock",
 			GRPCTLS: TLS{CertFile: "tls/cert.pem", KeyFile: "/tls/key.pem", ClientCAFile: "ca.pem", ClientName: "envoy.example"},
 			RESP:    "127.0.0.1:9092", RESPPassword: "open sesame", RESPTLS: TLS{CertFile: "resp.pem", KeyFile: "resp.key"},
+			HTTPTLS:        TLS{CertFile: "http.pem", KeyFile: "http.key"},
+			AdminTLS:       TLS{CertFile: "admin.pem", KeyFile: "admin.key", ClientCAFile: "admins.pem"},
+			MaxConnections: 500, IdleTime: 2 * time.Minute,
 		},
+		Admin: Admin{TokensFile: "tokens", ChecksRequireToken: true},
 		Envoy: Envoy{
 			Directory: "ratelimit", MergeDomains: true, OnError: sluice.Deny, DenyCache: true, NearLimitRatio: 0.5, ShadowMode: true, QuotaMode: true,
 			DynamicMetadata: true, ResponseHeaders: true, LimitHeader: "X-Limit", RemainingHeader: "X-Remaining", ResetHeader: "X-Reset",
@@ -192,7 +201,7 @@ func TestParseComplete(t *testing.T) {
 func TestParseDefaults(t *testing.T) {
 	t.Parallel()
 	want := &File{
-		Listen: Listen{HTTP: "127.0.0.1:8080", GRPC: "127.0.0.1:8081"},
+		Listen: Listen{HTTP: "127.0.0.1:8080", GRPC: "127.0.0.1:8081", MaxConnections: 10_000, IdleTime: 10 * time.Minute},
 		Envoy: Envoy{
 			NearLimitRatio: 0.8, LimitHeader: "RateLimit-Limit", RemainingHeader: "RateLimit-Remaining", ResetHeader: "RateLimit-Reset",
 		},
@@ -219,12 +228,19 @@ func TestParseDefaults(t *testing.T) {
 // TestPathsBeginAtTheFile reads paths that are beside the file, wherever the server was started.
 func TestPathsBeginAtTheFile(t *testing.T) {
 	t.Parallel()
-	f, err := Parse("/etc/sluice/sluice.yaml", []byte("envoy: {directory: ./ratelimit}\nlisten: {grpc_tls: {cert_file: ../c.pem, key_file: /k.pem}, resp_tls: {key_file: k.pem}}"))
+	f, err := Parse("/etc/sluice/sluice.yaml", []byte("envoy: {directory: ./ratelimit}\nadmin: {tokens_file: t}\n"+
+		"listen: {grpc_tls: {cert_file: ../c.pem, key_file: /k.pem}, resp_tls: {key_file: k.pem}, http_tls: {key_file: k.pem}, admin_tls: {key_file: k.pem}}"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := (TLS{CertFile: "/etc/c.pem", KeyFile: "/k.pem"}); f.Envoy.Directory != "/etc/sluice/ratelimit" || f.Listen.GRPCTLS != want {
 		t.Errorf("the paths are %q and %+v, want /etc/sluice/ratelimit and %+v", f.Envoy.Directory, f.Listen.GRPCTLS, want)
+	}
+	if got := f.Admin.TokensFile; got != "/etc/sluice/t" {
+		t.Errorf("the path of the tokens is %q", got)
+	}
+	if got, admin := f.Listen.HTTPTLS.KeyFile, f.Listen.AdminTLS.KeyFile; got != "/etc/sluice/k.pem" || admin != got {
+		t.Errorf("the paths of the keys are %q and %q", got, admin)
 	}
 	if got := f.Listen.RESPTLS.KeyFile; got != "/etc/sluice/k.pem" {
 		t.Errorf("the path of the other door's key is %q, want /etc/sluice/k.pem", got)
@@ -265,6 +281,7 @@ func TestDefaultsHold(t *testing.T) {
 	r := newReader("default")
 	defaults(r, fileSettings, new(File))
 	defaults(r, listenSettings, new(Listen))
+	defaults(r, adminSettings, new(Admin))
 	defaults(r, policySettings, &draft{values: make(values)})
 	defaults(r, leaseSettings, &draft{Policy: policy.Policy{Policy: sluice.Policy{Lease: new(sluice.Lease)}}, values: make(values)})
 	defaults(r, scheduleSettings, &scheduleDraft{values: make(values)})

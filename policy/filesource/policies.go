@@ -74,7 +74,7 @@ func readPolicies(r *reader, v value, f *File) {
 	for name, field := range r.entries(v) {
 		d := draft{Policy: defaultPolicy.Policy, values: values{"name": {path: field.path, at: field.name}}}
 		d.Name = name
-		fields(r, field, policySettings, nil, &d)
+		fields(r, field, policySettings, &d)
 		d.values.report(r, field, d.Faults())
 		f.Policies = append(f.Policies, d.Policy)
 	}
@@ -152,7 +152,7 @@ func readBlock(r *reader, v value, d *draft) {
 	}
 	d.Penalty = new(sluice.Penalty)
 	d.values["block"] = v
-	fields(r, v, blockSettings, nil, d)
+	fields(r, v, blockSettings, d)
 }
 
 // readLease reads a lease. What it does not say of one is the default.
@@ -164,7 +164,7 @@ func readLease(r *reader, v value, d *draft) {
 	d.Lease = new(sluice.Lease)
 	defaults(r, leaseSettings, d)
 	d.values["lease"] = v
-	fields(r, v, leaseSettings, nil, d)
+	fields(r, v, leaseSettings, d)
 }
 
 // located is scalar for a field whose faults are known by another name than its path.
@@ -199,7 +199,7 @@ func readOverrides(r *reader, v value, d *draft) {
 			Override: policy.Override{Pattern: pattern}, field: policy.JoinPath("overrides", pattern), values: d.values,
 		}
 		d.values[o.field] = value{path: field.path, at: field.name, name: field.name}
-		fields(r, field, overrideSettings, nil, &o)
+		fields(r, field, overrideSettings, &o)
 		d.Overrides = append(d.Overrides, o.Override)
 	}
 }

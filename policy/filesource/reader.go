@@ -77,15 +77,11 @@ func (r *reader) err() error {
 }
 
 // fields reads a mapping whose names are those of the settings.
-func fields[S any](r *reader, v value, settings []setting[S], later []laterField, into *S) {
+func fields[S any](r *reader, v value, settings []setting[S], into *S) {
 	for name, field := range r.entries(v) {
 		if i := slices.IndexFunc(settings, func(s setting[S]) bool { return s.name() == name }); i >= 0 {
 			field.want = settings[i].Type
 			settings[i].read(r, field, into)
-			continue
-		}
-		if i := slices.IndexFunc(later, func(l laterField) bool { return l.name == name }); i >= 0 {
-			later[i].read(r, field)
 			continue
 		}
 		names := make([]string, len(settings))

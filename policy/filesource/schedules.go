@@ -24,7 +24,7 @@ func readSchedules(r *reader, v value, f *File) {
 			"job":  {path: field.path, at: field.name},
 		}}
 		d.Name = name
-		fields(r, field, scheduleSettings, nil, &d)
+		fields(r, field, scheduleSettings, &d)
 		if r.faulty[field.path] {
 			continue // it is no mapping, or is there twice
 		}
@@ -54,7 +54,7 @@ func readJob[J any](kind string, settings []setting[scheduleDraft], into func(*s
 	return func(r *reader, v value, d *scheduleDraft) {
 		*into(&d.Job) = new(J)
 		d.values[kind] = v
-		fields(r, v, settings, nil, d)
+		fields(r, v, settings, d)
 	}
 }
 

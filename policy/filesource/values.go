@@ -82,6 +82,24 @@ func parseTimeout(text string) (time.Duration, error) {
 	return d, err
 }
 
+// parseIdle reads how long nothing may happen.
+func parseIdle(text string) (time.Duration, error) {
+	d, err := parseDuration(text)
+	if err == nil && d < time.Second {
+		err = fmt.Errorf("it is %s; it must be 1s to 366d", d)
+	}
+	return d, err
+}
+
+// parseConnections reads how many connections there may be.
+func parseConnections(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > 1_000_000 {
+		return 0, fmt.Errorf("it is %.64q; it must be a whole number from 1 to 1000000", text)
+	}
+	return n, nil
+}
+
 // parseAddress reads HOST:PORT. No host means every address of the machine, port 0 any port that is free.
 func parseAddress(text string) (string, error) {
 	_, port, err := net.SplitHostPort(text)
@@ -144,7 +162,7 @@ func parsePassword(text string) (string, error) {
 
 func readListen(r *reader, v value, f *File) {
 	var given Listen
-	fields(r, v, listenSettings, nil, &given)
+	fields(r, v, listenSettings, &given)
 	if given.HTTP != "" && given.HTTP == given.Admin && !strings.HasSuffix(given.HTTP, ":0") {
 		r.fault(v.at, v.path, "http and admin are the same address; take admin out to serve both there")
 	}
@@ -152,6 +170,8 @@ func readListen(r *reader, v value, f *File) {
 		HTTP: cmp.Or(given.HTTP, f.Listen.HTTP), Admin: cmp.Or(given.Admin, f.Listen.Admin),
 		GRPC: cmp.Or(given.GRPC, f.Listen.GRPC), GRPCTLS: given.GRPCTLS,
 		RESP: given.RESP, RESPPassword: given.RESPPassword, RESPTLS: given.RESPTLS,
+		HTTPTLS: given.HTTPTLS, AdminTLS: given.AdminTLS,
+		MaxConnections: cmp.Or(given.MaxConnections, f.Listen.MaxConnections), IdleTime: cmp.Or(given.IdleTime, f.Listen.IdleTime),
 	}
 }
 

@@ -24,8 +24,8 @@ type watched struct {
 	ended  chan error
 }
 
-// watch runs Watch in a synctest bubble, and test with it.
-func watch(t *testing.T, path string, test func(w *watched)) {
+// watching runs Watch in a synctest bubble, and test with it.
+func watching(t *testing.T, path string, test func(w *watched)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
@@ -66,6 +66,9 @@ func writeFile(t *testing.T, path, text string) {
 	}
 }
 
+// settle is how long what is written must stay as it is before it is read for whole.
+const settle = 50 * time.Millisecond
+
 const (
 	first  = "store_timeout: 1s\n"
 	second = "store_timeout: 2s\n"
@@ -77,7 +80,7 @@ func TestWatch(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sluice.yaml")
 	writeFile(t, path, first)
 	fault := "fail " + faultsOfFile(path, faulty)
-	watch(t, path, func(w *watched) {
+	watching(t, path, func(w *watched) {
 		w.after(0, "apply 1s")
 		w.after(time.Hour)
 		w.write(second)
@@ -114,7 +117,7 @@ func TestWatchReload(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sluice.yaml")
 	writeFile(t, path, faulty)
 	fault := "fail " + faultsOfFile(path, faulty)
-	watch(t, path, func(w *watched) {
+	watching(t, path, func(w *watched) {
 		w.after(0, fault)
 		w.after(time.Hour)
 		w.reload <- struct{}{}
@@ -144,7 +147,7 @@ func TestWatchWaitsForTheWholeFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "sluice.yaml")
 	writeFile(t, path, first)
-	watch(t, path, func(w *watched) {
+	watching(t, path, func(w *watched) {
 		w.after(time.Second-1, "apply 1s")
 		w.write("policies: {}\n")
 		w.after(settle/2 + 1)
@@ -158,7 +161,7 @@ func TestWatchEndsWhileItWaits(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "sluice.yaml")
 	writeFile(t, path, first)
-	watch(t, path, func(w *watched) {
+	watching(t, path, func(w *watched) {
 		w.after(time.Second-1, "apply 1s")
 		w.write(second)
 		w.after(1 + settle/2)
@@ -188,7 +191,7 @@ func TestWatchConfigMap(t *testing.T) {
 	if err := os.Symlink(filepath.Join("..data", "sluice.yaml"), path); err != nil {
 		t.Fatal(err)
 	}
-	watch(t, path, func(w *watched) {
+	watching(t, path, func(w *watched) {
 		w.after(0, "apply 1s")
 		project("..2026_01_01_00_00_01.2", second)
 		if err := os.RemoveAll(filepath.Join(dir, "..2026_01_01_00_00_00.1")); err != nil {

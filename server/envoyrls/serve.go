@@ -1,6 +1,7 @@
 package envoyrls
 
 import (
+	"context"
 	"runtime"
 	"time"
 
@@ -19,11 +20,25 @@ type ServerConfig struct {
 	// MaxConnectionAge is how long a connection lasts before its client is asked to make another, and
 	// MaxConnectionAgeGrace how long after that it is cut off. The default is for ever.
 	MaxConnectionAge, MaxConnectionAgeGrace time.Duration
+	// IdleTime is how long a connection may be open without a request. The default is for ever.
+	IdleTime time.Duration
+	// Admit reports whether a caller may ask who shows a token, "" for none; the error is what he is told. By default
+	// everybody may. Health is for everybody.
+	Admit func(ctx context.Context, token string) error
 }
 
 const (
 	// maxMessage is the longest request.
 	maxMessage = 1 << 20
+	// maxHeader is the longest header of one, in bytes.
+	maxHeader = 64 << 10
+	// maxStreams is how many requests of a connection can be under way; a client that has more waits, or connects again.
+	maxStreams = 1000
+	// handshakeTime is how long a client may take to begin.
+	handshakeTime = 10 * time.Second
+	// leastPing is how often a client may ask whether the connection is there; pingTime is when the server does, of one that
+	// is silent, so that those whose clients are gone end.
+	leastPing, pingTime = 10 * time.Second, time.Minute
 	// workersPerProcessor is how many goroutines wait for requests, so that a request finds one whose stack has grown. One
 	// that finds none gets its own.
 	workersPerProcessor = 64
@@ -33,13 +48,21 @@ const (
 func (d *Door) Server(cfg ServerConfig) *grpc.Server {
 	options := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(maxMessage),
+		grpc.MaxHeaderListSize(maxHeader),
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.ConnectionTimeout(handshakeTime),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
 		grpc.NumStreamWorkers(uint32(workersPerProcessor * runtime.GOMAXPROCS(0))),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionAge: cfg.MaxConnectionAge, MaxConnectionAgeGrace: cfg.MaxConnectionAgeGrace,
+			MaxConnectionIdle: cfg.IdleTime, Time: pingTime,
 		}),
 	}
 	if cfg.Credentials != nil {
 		options = append(options, grpc.Creds(cfg.Credentials))
+	}
+	if cfg.Admit != nil {
+		options = append(options, grpc.UnaryInterceptor(admitUnary(cfg.Admit)), grpc.StreamInterceptor(admitStream(cfg.Admit)))
 	}
 	s := grpc.NewServer(options...)
 	pb.RegisterRateLimitServiceServer(s, d)

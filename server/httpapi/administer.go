@@ -2,9 +2,6 @@ package httpapi
 
 import "net/http"
 
-// operator is who makes the changes that come through this door, for the audit log and the history.
-const operator = "operator"
-
 // administer answers a call about what is live, or returns why it does not. Whatever the call does not know is refused
 // before anything is done: a parameter, a body or a condition that was overlooked would be a change that nobody meant.
 func (a *API) administer(w http.ResponseWriter, r *http.Request, on target, c call) (err error) {

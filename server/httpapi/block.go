@@ -22,7 +22,7 @@ func (a *API) block(w http.ResponseWriter, r *http.Request, on target) error {
 	if err != nil {
 		return err
 	}
-	standing, err := a.control.Block(r.Context(), operator, on.name, key, bar)
+	standing, err := a.control.Block(r.Context(), on.caller, on.name, key, bar)
 	switch {
 	case err != nil:
 		return err

@@ -47,6 +47,10 @@ func readInto(body *bytes.Buffer, w http.ResponseWriter, r *http.Request) error 
 	if long := (*http.MaxBytesError)(nil); errors.As(err, &long) {
 		return newProblem(bodyTooLarge, "the body has more than %d bytes; send checks in several calls, and policies one by one", maxBody)
 	}
+	if errors.Is(err, errOverBudget) {
+		w.Header().Set("Retry-After", "1")
+		return newProblem(overloaded, "the bodies that are being read take all of the memory that there is for them: send it again in a second")
+	}
 	return newProblem(malformedBody, "the body could not be read: %s", err)
 }
 

@@ -34,13 +34,8 @@ func (a *API) check(w http.ResponseWriter, r *http.Request, on target) error {
 
 func (a *API) checkInline(w http.ResponseWriter, r *http.Request, on target, c checkBody) error {
 	if !a.options.Load().AllowInlineLimits {
-		switch reason := notLocal(r); {
-		case !on.address.Loopback:
-			return newFault(inlineRefused, "limits", "this address can be reached from other machines, and their callers may not bring limits of "+
-				"their own: name a policy, or set allow_inline_limits: true")
-		case reason != "":
-			return newFault(inlineRefused, "limits", "only a caller on this machine may bring limits of his own, and %s: name a policy, or set "+
-				"allow_inline_limits: true", reason)
+		if err := a.admitInline(w.Header(), r, on.address); err != nil {
+			return err
 		}
 	}
 	namespace := DefaultNamespace

@@ -11,7 +11,7 @@ import (
 )
 
 // impose answers PUT /v1/policies: it makes live just what the body says, and deletes the rest.
-func (a *API) impose(w http.ResponseWriter, r *http.Request, _ target) error {
+func (a *API) impose(w http.ResponseWriter, r *http.Request, on target) error {
 	body, err := readBody(w, r)
 	if err != nil {
 		return err
@@ -20,7 +20,7 @@ func (a *API) impose(w http.ResponseWriter, r *http.Request, _ target) error {
 	if err != nil {
 		return err
 	}
-	if err := a.control.Impose(r.Context(), operator, file); err != nil {
+	if err := a.control.Impose(r.Context(), on.caller, file); err != nil {
 		return err
 	}
 	return show(w, map[string]int{"policies": len(file.Policies), "schedules": len(file.Schedules)})

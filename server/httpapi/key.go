@@ -54,7 +54,7 @@ func changeKey(w http.ResponseWriter, r *http.Request, on target, change func(ct
 	if err != nil {
 		return err
 	}
-	if err := change(r.Context(), operator, on.name, key); err != nil {
+	if err := change(r.Context(), on.caller, on.name, key); err != nil {
 		return err
 	}
 	return done(w)

@@ -18,15 +18,21 @@ func notLocal(r *http.Request) string {
 	if !loopbackHost(r.Host) {
 		return fmt.Sprintf("the request's Host %.64q is not a loopback address or localhost", r.Host)
 	}
-	for name, values := range r.Header {
-		switch {
-		case name == "Origin":
-			return "the request has the header Origin, which a browser sends for a page"
-		case name == "Sec-Fetch-Site" && (len(values) > 1 || values[0] != "none" && values[0] != "same-origin"):
-			return "the request has the header Sec-Fetch-Site, by which a browser says that a page of another site asks"
-		case slices.Contains(proxyHeaders, name), strings.HasPrefix(name, "X-Forwarded-"):
+	for name := range r.Header {
+		if slices.Contains(proxyHeaders, name) || strings.HasPrefix(name, "X-Forwarded-") {
 			return fmt.Sprintf("the request has the header %.64s, which a proxy sends for somebody else", name)
 		}
+	}
+	return fromPage(r)
+}
+
+// fromPage says why a request may be what a page in a browser wants; "" where nothing says so.
+func fromPage(r *http.Request) string {
+	if _, given := r.Header["Origin"]; given {
+		return "the request has the header Origin, which a browser sends for a page"
+	}
+	if values := r.Header["Sec-Fetch-Site"]; len(values) > 1 || len(values) == 1 && values[0] != "none" && values[0] != "same-origin" {
+		return "the request has the header Sec-Fetch-Site, by which a browser says that a page of another site asks"
 	}
 	return ""
 }

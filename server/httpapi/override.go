@@ -68,7 +68,7 @@ func (a *API) override(w http.ResponseWriter, r *http.Request, on target) error 
 	if err != nil {
 		return err
 	}
-	standing, err := a.control.Override(r.Context(), operator, on.name, key, exception)
+	standing, err := a.control.Override(r.Context(), on.caller, on.name, key, exception)
 	switch {
 	case err != nil:
 		return err

@@ -53,7 +53,7 @@ func (a *API) putPolicy(w http.ResponseWriter, r *http.Request, on target) error
 	}
 	var live control.LivePolicy
 	err = c.guard(func(meant control.Revision) (err error) {
-		live, err = a.control.PutPolicy(r.Context(), operator, p, meant)
+		live, err = a.control.PutPolicy(r.Context(), on.caller, p, meant)
 		return err
 	})
 	if err != nil {
@@ -70,7 +70,7 @@ func (a *API) deletePolicy(w http.ResponseWriter, r *http.Request, on target) er
 		return err
 	}
 	err = c.guard(func(meant control.Revision) error {
-		return a.control.DeletePolicy(r.Context(), operator, on.name, meant)
+		return a.control.DeletePolicy(r.Context(), on.caller, on.name, meant)
 	})
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func (a *API) deletePolicy(w http.ResponseWriter, r *http.Request, on target) er
 
 // resetPolicy answers POST /v1/policies/{policy}/reset: it forgets the counters of all keys of a policy.
 func (a *API) resetPolicy(w http.ResponseWriter, r *http.Request, on target) error {
-	if err := a.control.ResetPolicy(r.Context(), operator, on.name); err != nil {
+	if err := a.control.ResetPolicy(r.Context(), on.caller, on.name); err != nil {
 		return err
 	}
 	return done(w)

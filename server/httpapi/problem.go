@@ -53,6 +53,8 @@ var (
 	malformedBody     = problemKind{"malformed-body", "The body is not what this call takes", http.StatusBadRequest}
 	invalidValue      = problemKind{"invalid-value", "A value is not legal", http.StatusBadRequest}
 	conflictingSource = problemKind{"conflicting-source", "The request says two things of the one that it asks about", http.StatusBadRequest}
+	unauthenticated   = problemKind{"unauthenticated", "The request does not prove who sends it", http.StatusUnauthorized}
+	roleMissing       = problemKind{"role-missing", "The token may not do this", http.StatusForbidden}
 	notLocalAdmin     = problemKind{"not-local", "Administration is open to this machine only", http.StatusForbidden}
 	inlineRefused     = problemKind{"inline-limits-refused", "Callers may not bring their own limits", http.StatusForbidden}
 	notFound          = problemKind{"not-found", "There is no such call here", http.StatusNotFound}
@@ -65,6 +67,7 @@ var (
 	notJSON           = problemKind{"not-json", "The body is not said to be JSON", http.StatusUnsupportedMediaType}
 	keyMissing        = problemKind{"key-missing", "The request does not say whom to limit", http.StatusTooManyRequests}
 	undecided         = problemKind{"undecided", "Nobody knows whether the request is within its limits", http.StatusTooManyRequests}
+	overloaded        = problemKind{"overloaded", "The server has too much to do", http.StatusServiceUnavailable}
 	draining          = problemKind{"draining", "The server is stopping", http.StatusServiceUnavailable}
 	notReady          = problemKind{"not-ready", "The server is not ready", http.StatusServiceUnavailable}
 	storeFailed       = problemKind{"store-failed", "The store did not answer", http.StatusServiceUnavailable}

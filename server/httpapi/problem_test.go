@@ -38,7 +38,7 @@ func TestProblemsAreDocumented(t *testing.T) {
 // statusName returns the name that net/http has for a status, without "Status".
 func statusName(code string) string {
 	names := map[string]string{
-		"400": "BadRequest", "403": "Forbidden", "404": "NotFound", "405": "MethodNotAllowed", "412": "PreconditionFailed", "413": "RequestEntityTooLarge",
+		"400": "BadRequest", "401": "Unauthorized", "403": "Forbidden", "404": "NotFound", "405": "MethodNotAllowed", "412": "PreconditionFailed", "413": "RequestEntityTooLarge",
 		"415": "UnsupportedMediaType", "429": "TooManyRequests", "503": "ServiceUnavailable",
 	}
 	return names[code]

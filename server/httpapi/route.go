@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/sluice-project/sluice/server/access"
 )
 
 // route is one path and what may be done with it.
@@ -14,18 +16,31 @@ type route struct {
 	calls []call
 }
 
-// routeKind says to whom a route is open.
+// routeKind says what a route is about, and so who may use it, see [route.needs].
 type routeKind uint8
 
 const (
-	checkRoute   routeKind = iota // for everybody
-	adminRoute                    // for the operator: what is live, and how it is changed
-	metricsRoute                  // for the operator
+	checkRoute   routeKind = iota // decisions: for everybody, unless [Options].ChecksNeedToken
+	adminRoute                    // what is live, and how it is changed
+	metricsRoute                  // what is measured
 	healthRoute                   // for everybody, at every address
 )
 
-// administers reports whether routes of this kind are for the operator only.
+// administers reports whether routes of this kind are administration.
 func (k routeKind) administers() bool { return k == adminRoute || k == metricsRoute }
+
+// needs returns the role that a method of the route needs: of administration, one to look, and another to change.
+func (rt route) needs(method string, checksNeedToken bool) access.Role {
+	switch {
+	case rt.kind.administers() && (method == get || method == http.MethodHead):
+		return access.Read
+	case rt.kind.administers():
+		return access.Admin
+	case rt.kind == checkRoute && checksNeedToken:
+		return access.Check
+	}
+	return access.Nobody
+}
 
 // call is one method of a route.
 type call struct {
@@ -43,6 +58,7 @@ type target struct {
 	name    string // of the policy or schedule that the path names
 	rest    string // of authorize: what follows the policy, from its '/' on
 	query   query  // of administration
+	caller  string // of administration, who asks, for the audit log
 	address Address
 }
 
@@ -173,11 +189,20 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, address Address) err
 		return newProblem(notFound, "checks are not served at this address, which is the one of listen.admin: send them to that of listen.http")
 	case rt.kind.administers() && !address.Admin:
 		return newProblem(notFound, "administration is not served at this address: send it to that of listen.admin")
-	case rt.kind.administers():
-		if reason := notLocal(r); reason != "" {
-			return newProblem(notLocalAdmin, "administration is open to this machine's operator only, and %s: ask the server "+
-				"directly, at a loopback address", reason)
+	}
+	if need := rt.needs(r.Method, a.options.Load().ChecksNeedToken); need != access.Nobody {
+		caller, err := a.admit(w.Header(), r, address, need)
+		if err != nil {
+			return err
 		}
+		on.caller = caller.Name
+	}
+	if rt.kind.administers() {
+		if !a.begin() {
+			w.Header().Set("Retry-After", "1")
+			return newProblem(overloaded, "%d calls of administration are under way, and this server takes no more at once: ask again in a second", maxAdministering)
+		}
+		defer a.end()
 	}
 	c, found := rt.find(r.Method)
 	if !found {

@@ -61,7 +61,7 @@ func (a *API) putSchedule(w http.ResponseWriter, r *http.Request, on target) err
 	}
 	var live control.LiveSchedule
 	err = c.guard(func(meant control.Revision) (err error) {
-		live, err = a.control.PutSchedule(r.Context(), operator, s, meant)
+		live, err = a.control.PutSchedule(r.Context(), on.caller, s, meant)
 		return err
 	})
 	if err != nil {
@@ -78,7 +78,7 @@ func (a *API) deleteSchedule(w http.ResponseWriter, r *http.Request, on target) 
 		return err
 	}
 	err = c.guard(func(meant control.Revision) error {
-		return a.control.DeleteSchedule(r.Context(), operator, on.name, meant)
+		return a.control.DeleteSchedule(r.Context(), on.caller, on.name, meant)
 	})
 	if err != nil {
 		return err
@@ -88,7 +88,7 @@ func (a *API) deleteSchedule(w http.ResponseWriter, r *http.Request, on target) 
 
 // runSchedule answers POST /v1/schedules/{schedule}/run: it carries out the job now.
 func (a *API) runSchedule(w http.ResponseWriter, r *http.Request, on target) error {
-	entry, err := a.control.RunSchedule(r.Context(), operator, on.name)
+	entry, err := a.control.RunSchedule(r.Context(), on.caller, on.name)
 	if err != nil {
 		return err
 	}

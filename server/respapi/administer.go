@@ -8,12 +8,9 @@ import (
 	"github.com/sluice-project/sluice"
 )
 
-// operator is who makes the changes that come through this door, for the audit log.
-const operator = "operator"
-
 // reset answers SL.RESET policy key.
 func (s *session) reset(args [][]byte) {
-	s.done(s.door.control.ResetKey(context.Background(), operator, string(args[1]), string(args[2])))
+	s.done(s.door.control.ResetKey(context.Background(), s.who.Name, string(args[1]), string(args[2])))
 }
 
 // block answers SL.BLOCK policy key milliseconds [reason].
@@ -28,13 +25,13 @@ func (s *session) block(args [][]byte) {
 	if len(args) == 5 {
 		bar.Reason = string(args[4])
 	}
-	_, err := s.door.control.Block(context.Background(), operator, string(args[1]), string(args[2]), bar)
+	_, err := s.door.control.Block(context.Background(), s.who.Name, string(args[1]), string(args[2]), bar)
 	s.done(err)
 }
 
 // unblock answers SL.UNBLOCK policy key.
 func (s *session) unblock(args [][]byte) {
-	s.done(s.door.control.Unblock(context.Background(), operator, string(args[1]), string(args[2])))
+	s.done(s.door.control.Unblock(context.Background(), s.who.Name, string(args[1]), string(args[2])))
 }
 
 func (s *session) done(err error) {

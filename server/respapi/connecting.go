@@ -1,8 +1,6 @@
 package respapi
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"fmt"
 	"strconv"
 	"strings"
@@ -25,40 +23,23 @@ func (s *session) auth(args [][]byte) {
 	if len(args) == 3 {
 		user = args[1]
 	}
-	switch {
-	case len(args) == 2 && !s.door.locked():
+	if len(args) == 2 && !s.door.guarded() {
 		s.reply.fail(noPassword)
-	case s.login(user, args[len(args)-1]):
-		s.reply.simple("OK")
-	default:
+		return
+	}
+	p, right := s.prove(user, args[len(args)-1])
+	if !right {
 		s.reply.fail(wrongPassword)
+		return
 	}
-}
-
-// defaultUser is the one user that there is.
-const defaultUser = "default"
-
-// login reports whether a password is right, and remembers it. Where there is none, every one is: Redis has it so.
-func (s *session) login(user, password []byte) bool {
-	if !s.door.right(user, password) {
-		s.door.stats.failedLogins.Add(1)
-		return false
-	}
-	s.known = true
-	return true
-}
-
-// right reports whether user and password are the ones that let in, in a time that says nothing of how far they are.
-func (d *Door) right(user, password []byte) bool {
-	given := sha256.Sum256(password)
-	same := subtle.ConstantTimeCompare(given[:], d.password[:]) == 1 || !d.locked()
-	return same && string(user) == defaultUser
+	s.proof = p
+	s.reply.simple("OK")
 }
 
 // hello answers HELLO [version [AUTH username password] [SETNAME name]].
 func (s *session) hello(args [][]byte) {
 	r := &s.reply
-	resp3, name, named, known := r.resp3, "", false, s.known
+	resp3, name, named, known, proved := r.resp3, "", false, s.known(), s.proof
 	if len(args) > 1 {
 		version, ok := wholeNumber(args[1])
 		if !ok {
@@ -74,12 +55,12 @@ func (s *session) hello(args [][]byte) {
 	for rest := args[min(2, len(args)):]; len(rest) > 0; {
 		switch {
 		case is(rest[0], "AUTH") && len(rest) > 2:
-			if !s.door.right(rest[1], rest[2]) {
-				s.door.stats.failedLogins.Add(1)
+			p, right := s.prove(rest[1], rest[2])
+			if !right {
 				r.fail(wrongPassword)
 				return
 			}
-			known, rest = true, rest[3:]
+			known, proved, rest = true, p, rest[3:]
 		case is(rest[0], "SETNAME") && len(rest) > 1:
 			if !plainName(rest[1]) {
 				r.fail(nameText)
@@ -96,7 +77,7 @@ func (s *session) hello(args [][]byte) {
 			"used to authenticate the client and select the RESP protocol version at the same time")
 		return
 	}
-	s.known, r.resp3 = true, resp3
+	s.proof, r.resp3 = proved, resp3
 	if named {
 		s.name = name
 	}
@@ -130,7 +111,8 @@ func (s *session) quit([][]byte) {
 
 // restart answers RESET.
 func (s *session) restart([][]byte) {
-	s.known, s.name, s.reply.resp3 = !s.door.locked(), "", false
+	s.forget()
+	s.name, s.reply.resp3 = "", false
 	s.reply.simple("RESET")
 }
 

@@ -32,11 +32,12 @@ policies:
 
 // door is a door that is open.
 type door struct {
-	t      testing.TB
-	door   *respapi.Door
-	engine *engine.Engine
-	addr   string
-	wires  *wires // nil where it listens at addr
+	t       testing.TB
+	door    *respapi.Door
+	engine  *engine.Engine
+	control *control.Control
+	addr    string
+	wires   *wires // nil where it listens at addr
 }
 
 // open returns a door to an empty embedded store that listens on loopback until the test ends. Unlike its clients, it is told
@@ -78,6 +79,7 @@ func openAt(t testing.TB, l net.Listener, store sluice.Store, config respapi.Con
 	d := door{t: t, addr: l.Addr().String()}
 	entries := ledger.NewMemory(nil)
 	c := control.New(entries, store.(control.Keys), control.Config{Swap: func(s *policy.Snapshot) { d.engine.Swap(s) }})
+	d.control = c
 	d.engine = engine.New(store, engine.Config{View: c})
 	if err := c.Start(t.Context(), control.File{Policies: file.Policies}); err != nil {
 		t.Fatal(err)

@@ -6,8 +6,8 @@
 // are decided together as far as they arrived together, and answered in one write.
 //
 // What a client can have done to the server is bounded: the size of a command, how many connections there are, how long one
-// may take to give the password, to send the rest of a command, and to read its answers. It imports the engine, control and
-// the core package; no other door and no store.
+// may take to give the password, to send the rest of a command, and to read its answers. It imports the engine, control,
+// access and the core package; no other door and no store.
 package respapi
 
 import (
@@ -23,16 +23,22 @@ import (
 
 	"github.com/sluice-project/sluice/control"
 	"github.com/sluice-project/sluice/engine"
+	"github.com/sluice-project/sluice/server/access"
 )
 
 // Config is what a [Door] can be told. The zero Config works.
 type Config struct {
-	// Password is what clients must give before anything else, by AUTH or HELLO. The default is none.
+	// Password is what clients must give before anything else, by AUTH or HELLO, or a token in its place; who has given it is
+	// an administrator. The default is none.
 	Password string
+	// Tokens are what a client can show, by AUTH or HELLO, to have the role of one. The default is none.
+	Tokens *access.Book
 	// TLS has the door speak TLS and nothing else. The default is not to.
 	TLS *tls.Config
 	// MaxClients is how many connections there can be at once; 10,000 by default.
 	MaxClients int
+	// IdleTime is how long a client may have nothing to say, in whole seconds. The default is for ever.
+	IdleTime time.Duration
 	// Version is that of the server, for clients who ask. The default is "".
 	Version string
 	// Logger is told of what should not happen, never of single commands. The default discards.
@@ -41,9 +47,11 @@ type Config struct {
 
 // Options are the settings of the door that may change while it is open.
 type Options struct {
-	// AllowInlineLimits lets clients use CL.THROTTLE, which brings limits along, who have given no password and may come
-	// from another machine.
+	// AllowInlineLimits lets clients use CL.THROTTLE, which brings limits along, who have proved nothing and may come from
+	// another machine.
 	AllowInlineLimits bool
+	// ChecksNeedToken has clients show a token, or a certificate, before anything else.
+	ChecksNeedToken bool
 }
 
 const defaultMaxClients = 10_000
@@ -119,6 +127,17 @@ func (d *Door) Configure(options Options) { d.options.Store(&options) }
 
 // locked reports whether there is a password.
 func (d *Door) locked() bool { return d.config.Password != "" }
+
+// guarded reports whether there is anything by which a client proves who it is.
+func (d *Door) guarded() bool { return d.locked() || d.config.Tokens != nil }
+
+// idleDue returns the second after which a client is cut that says nothing from now on; 0 for none.
+func (d *Door) idleDue() int64 {
+	if d.config.IdleTime == 0 {
+		return 0
+	}
+	return d.seconds.Load() + 1 + int64(d.config.IdleTime/time.Second)
+}
 
 // Stats returns what has happened.
 func (d *Door) Stats() Stats {

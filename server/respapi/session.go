@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 	"time"
+
+	"github.com/sluice-project/sluice/server/access"
 )
 
 const (
@@ -29,7 +31,7 @@ type session struct {
 	loopback bool
 	due      atomic.Int64 // the second, as the door counts, after which it is cut; 0 for none
 
-	known   bool // it has given the password, or there is none
+	proof        // who it is
 	leaving bool // it is to end once what was answered is sent
 	name    string
 
@@ -46,8 +48,9 @@ func newSession(d *Door, conn net.Conn, id int64, loopback bool) *session {
 	if d.config.TLS != nil {
 		conn = tls.Server(conn, d.config.TLS)
 	}
-	s := &session{door: d, conn: conn, id: id, loopback: loopback, known: !d.locked(), in: make([]byte, firstBuffer)}
-	if !s.known || d.config.TLS != nil {
+	s := &session{door: d, conn: conn, id: id, loopback: loopback, in: make([]byte, firstBuffer)}
+	s.forget()
+	if !s.known() || d.config.TLS != nil {
 		s.due.Store(d.seconds.Load() + 1 + loginTime)
 	}
 	return s
@@ -62,13 +65,17 @@ func (s *session) serve() {
 			s.door.config.Logger.Error("a connection ended by a fault of the server", "panic", fault, "stack", string(debug.Stack()))
 		}
 	}()
-	if conn, ok := s.conn.(*tls.Conn); ok && conn.HandshakeContext(context.Background()) != nil {
-		return
+	if conn, ok := s.conn.(*tls.Conn); ok {
+		if conn.HandshakeContext(context.Background()) != nil {
+			return
+		}
+		s.forget() // it may have shown a certificate
 	}
 	login := s.due.Load()
-	if s.known {
-		s.due.Store(0)
+	if s.known() {
+		s.due.Store(s.door.idleDue())
 	}
+	begun := false // a command has begun to arrive
 	for !s.leaving {
 		n, err := s.conn.Read(s.in[s.filled:])
 		if err != nil {
@@ -83,12 +90,14 @@ func (s *session) serve() {
 			return
 		}
 		switch {
-		case !s.known:
+		case !s.known():
 			s.due.Store(login)
 		case s.filled == 0:
-			s.due.Store(0)
-		case used > 0 || s.due.Load() == 0: // nobody wins time by sending a part of the same command
+			s.due.Store(s.door.idleDue())
+			begun = false
+		case used > 0 || !begun: // nobody wins time by sending a part of the same command
 			s.due.Store(s.door.seconds.Load() + 1 + commandTime)
+			begun = true
 		}
 		s.resize(full, n)
 		if last {
@@ -140,20 +149,20 @@ func (s *session) run(args [][]byte) error {
 	}
 	c := s.door.find(args[0])
 	fault := ""
+	s.lookAgain()
 	switch {
 	case s.parser.line && (is(args[0], "POST") || is(args[0], "Host:")):
 		return foreignError{}
-	case !s.known && (c == nil || !c.open):
+	case !s.known() && (c == nil || !c.open):
 		fault = "NOAUTH Authentication required."
 	case c == nil:
 		fault = unknownText(args)
 	case !c.takes(len(args)):
 		fault = arityText(c.name)
-	case c.admin && !s.trusted():
-		fault = "NOPERM " + c.name + " is administration, and this address can be reached from other machines: set resp.password, and give it"
-	case c.inline && !s.trusted() && !s.door.options.Load().AllowInlineLimits:
-		fault = "NOPERM " + c.name + " brings limits of its own, and this address can be reached from other machines: set resp.password, and " +
-			"give it, or set allow_inline_limits: true"
+	case c.admin && !s.who.Role.Includes(access.Admin):
+		fault = s.refusal(c, access.Admin)
+	case c.inline && !s.who.Role.Includes(access.Check) && !s.door.options.Load().AllowInlineLimits:
+		fault = s.refusal(c, access.Check)
 	}
 	if fault != "" || !c.joins {
 		s.decide()
@@ -165,10 +174,6 @@ func (s *session) run(args [][]byte) error {
 	c.run(s, args)
 	return nil
 }
-
-// trusted reports whether the client may be the operator: it has given the password or, where there is none, is on this
-// machine.
-func (s *session) trusted() bool { return s.door.locked() && s.known || s.loopback }
 
 // flush sends the answers, and reports whether the client takes them.
 func (s *session) flush() bool {

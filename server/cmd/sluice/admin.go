@@ -10,21 +10,21 @@ import (
 	"github.com/sluice-project/sluice"
 )
 
-// admin is what the commands share that ask a server alone: its URL, and how to print.
+// admin is what the commands share that ask a server alone: where it is, and how to print.
 type admin struct {
-	server string
+	server endpoint
 	asJSON bool
 }
 
 // add adds the flags; what says what is printed as JSON.
 func (a *admin) add(c *cobra.Command, what string) {
-	addServer(c, &a.server)
+	a.server.add(c)
 	c.Flags().BoolVar(&a.asJSON, "json", false, "print "+what+" as JSON")
 }
 
 // ask does something with the server.
 func (a *admin) ask(do func(*remote) error) error {
-	r, err := newRemote(a.server)
+	r, err := a.server.open()
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"time"
 
@@ -39,27 +37,20 @@ type asker interface {
 
 // target is whom a command asks.
 type target struct {
-	server string
+	server endpoint
 	store  string
 	config string
 }
 
 // add adds the flags that say whom.
 func (t *target) add(c *cobra.Command) {
-	addServer(c, &t.server)
+	t.server.add(c)
 	c.Flags().StringVar(&t.store, "store", "", "URL of the Redis to ask directly, without a server, such as redis://127.0.0.1:6379")
 	c.Flags().StringVar(&t.config, "config", "", "configuration file with the policies and the store, for asking without a server")
-	c.MarkFlagsMutuallyExclusive("server", "store")
-	c.MarkFlagsMutuallyExclusive("server", "config")
-}
-
-// defaultServer is the URL of the server that is asked where none is said.
-const defaultServer = "http://127.0.0.1:8080"
-
-// addServer adds the flag that says which server to ask. It beats the environment.
-func addServer(c *cobra.Command, server *string) {
-	c.Flags().StringVar(server, "server", cmp.Or(os.Getenv("SLUICE_SERVER"), defaultServer), "URL of the server to ask; SLUICE_SERVER")
-	c.Flags().Lookup("server").DefValue = defaultServer // the help shows no password
+	for _, flag := range serverFlags {
+		c.MarkFlagsMutuallyExclusive(flag, "store")
+		c.MarkFlagsMutuallyExclusive(flag, "config")
+	}
 }
 
 // open returns what answers: the store where one is given, else the server.
@@ -67,7 +58,7 @@ func (t *target) open() (asker, error) {
 	if t.store != "" || t.config != "" {
 		return openDirect(t.store, t.config)
 	}
-	r, err := newRemote(t.server)
+	r, err := t.server.open()
 	if err != nil {
 		return nil, err
 	}

@@ -174,7 +174,7 @@ func (b *benchmark) measure(ctx context.Context, whom target, progress io.Writer
 		}
 	} else {
 		var r *remote
-		if r, err = newRemote(whom.server); err != nil {
+		if r, err = whom.server.open(); err != nil {
 			return summary{}, err
 		}
 		r.remedy += " or --store URL"

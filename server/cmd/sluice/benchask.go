@@ -104,6 +104,7 @@ type askedServer struct {
 	client *http.Client
 	url    string
 	called string
+	token  string // that it is shown; "" for none
 	before string // what stands before the key in the JSON of a check
 	batch  bool
 }
@@ -124,7 +125,7 @@ func newAskedServer(ctx context.Context, r *remote, q question, b *benchmark) (*
 	if err != nil {
 		return nil, err
 	}
-	a := &askedServer{called: q.name() + " of " + r.where, url: r.base + checkPath, batch: b.batch > 1}
+	a := &askedServer{called: q.name() + " of " + r.where, url: r.base + checkPath, token: r.token, batch: b.batch > 1}
 	a.before = strings.TrimSuffix(string(text), "}") + `,"key":"`
 	if a.batch {
 		a.url += "s"
@@ -132,6 +133,7 @@ func newAskedServer(ctx context.Context, r *remote, q question, b *benchmark) (*
 	// Each caller has a connection of its own, which no other request waits for.
 	a.client = &http.Client{Timeout: r.client.Timeout, Transport: &http.Transport{
 		Proxy: http.ProxyFromEnvironment, MaxIdleConns: b.concurrency, MaxIdleConnsPerHost: b.concurrency, DisableCompression: true,
+		TLSClientConfig: r.secure,
 	}}
 	return a, nil
 }
@@ -173,6 +175,7 @@ func (a *askedServer) send(out, in *bytes.Buffer) (why string, err error) {
 		return "no connection", err
 	}
 	request.Header.Set("Content-Type", "application/json")
+	showToken(request, a.token)
 	response, err := a.client.Do(request)
 	if err != nil {
 		return transportKind(err), unwrapURL(err)

@@ -70,7 +70,7 @@ Exit status: 0 allowed or done, 1 refused, 2 an error.`,
 	})
 	root.AddCommand(
 		newServe(), newCheck(), newPeek(), newReset(), newBlock(), newUnblock(), newBlocks(), newOverride(), newOverrides(),
-		newPolicies(), newSchedules(), newAudit(), newBench(), newDoctor(), newValidate(), newImport(), newVersion(),
+		newPolicies(), newSchedules(), newAudit(), newBench(), newDoctor(), newValidate(), newImport(), newToken(), newVersion(),
 	)
 	return root
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,8 @@ type remote struct {
 	where  string // the base without user and password
 	remedy string // what helps where no server answers
 	client http.Client
+	token  string      // that it is shown; "" for none
+	secure *tls.Config // of its connections; nil for the usual one
 	// passing says that the server holds what was changed in its memory only, so that it ends with the process.
 	passing bool
 }
@@ -203,6 +206,7 @@ func (r *remote) do(ctx context.Context, q request, success ...int) (reply, erro
 		request.Header.Set("Content-Type", "application/json")
 	}
 	q.meant.header(request.Header)
+	showToken(request, r.token)
 	response, err := r.client.Do(request)
 	if err != nil {
 		return reply{}, fmt.Errorf("ask %s: %w; %s", r.where, unwrapURL(err), r.remedy)
@@ -223,6 +227,9 @@ func (r *remote) do(ctx context.Context, q request, success ...int) (reply, erro
 	var problem httpapi.Problem
 	if err := json.Unmarshal(answer, &problem); err != nil || problem.Detail == "" {
 		return reply{}, fmt.Errorf("%s answers %s; see that it is a Sluice server", r.where, response.Status)
+	}
+	if problem.Status == http.StatusUnauthorized && r.token == "" {
+		problem.Detail = fmt.Sprintf("%s needs a token: put it into SLUICE_TOKEN, or its file into SLUICE_TOKEN_FILE or --token-file", r.where)
 	}
 	return reply{}, &problem
 }

@@ -1,13 +1,14 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/sluice-project/sluice/internal/watch"
 )
 
 // Options say how the files of a directory are read. The zero Options work.
@@ -19,10 +20,7 @@ type Options struct {
 }
 
 // File is the content of one file.
-type File struct {
-	Name string
-	Data []byte
-}
+type File = watch.File
 
 // Parse reads files that were read together. The error is [filesource.Faults]: all that is wrong with them.
 func Parse(files []File, o Options) (*Config, error) {
@@ -83,21 +81,8 @@ func read(dir string, o Options) (files []File, err error) {
 		}
 		data, err := os.ReadFile(path)
 		inside, _ := filepath.Rel(root, path) // both are there
-		files = append(files, File{filepath.Join(dir, inside), data})
+		files = append(files, File{Name: filepath.Join(dir, inside), Data: data})
 		return err
 	})
 	return files, err
-}
-
-// same reports whether two readings of a directory are equal.
-func same(a, b []File) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i].Name != b[i].Name || !bytes.Equal(a[i].Data, b[i].Data) {
-			return false
-		}
-	}
-	return true
 }

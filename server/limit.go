@@ -1,0 +1,108 @@
+package server
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// limitedListener takes so many connections at once. One more than that takes the place of the one on which nothing has
+// happened for longest; where something happens on all of them, it is closed at once, so that nobody waits behind those who
+// hold theirs.
+type limitedListener struct {
+	net.Listener
+	most    int
+	refused atomic.Int64 // how many were closed because there were so many
+
+	mu   sync.Mutex // guards what is below
+	open map[*limitedConn]struct{}
+}
+
+func limitConnections(l net.Listener, most int) *limitedListener {
+	return &limitedListener{Listener: l, most: most, open: make(map[*limitedConn]struct{})}
+}
+
+// limitedConn is a connection that is counted.
+type limitedConn struct {
+	net.Conn
+	from *limitedListener
+	idle atomic.Int64 // since when nothing happens, in nanoseconds since 1970; 0 where something does
+	once sync.Once
+}
+
+func (l *limitedListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		c := &limitedConn{Conn: conn, from: l}
+		var evicted *limitedConn
+		l.mu.Lock()
+		full := len(l.open) >= l.most
+		if full {
+			evicted = l.idlest()
+		}
+		if !full || evicted != nil {
+			l.open[c] = struct{}{}
+		}
+		l.mu.Unlock()
+		if !full {
+			return c, nil
+		}
+		l.refused.Add(1)
+		if evicted != nil {
+			_ = evicted.Close()
+			return c, nil
+		}
+		_ = conn.Close()
+	}
+}
+
+// idlest returns the connection on which nothing has happened for longest; nil where there is none.
+func (l *limitedListener) idlest() (found *limitedConn) {
+	least := int64(0)
+	for c := range l.open {
+		if idle := c.idle.Load(); idle != 0 && (least == 0 || idle < least) {
+			found, least = c, idle
+		}
+	}
+	return found
+}
+
+func (c *limitedConn) Close() error {
+	c.once.Do(func() {
+		c.from.mu.Lock()
+		delete(c.from.open, c)
+		c.from.mu.Unlock()
+	})
+	return c.Conn.Close()
+}
+
+// CloseWrite has net/http end a connection so that what it has answered arrives.
+func (c *limitedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return net.ErrClosed
+}
+
+// note follows whether something happens on a connection, as net/http sees it.
+func note(conn net.Conn, state http.ConnState) {
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	c, ok := conn.(*limitedConn)
+	if !ok {
+		return
+	}
+	switch state {
+	case http.StateActive:
+		c.idle.Store(0)
+	case http.StateIdle:
+		c.idle.Store(time.Now().UnixNano())
+	}
+}
