@@ -110,11 +110,11 @@ var some = sluice.Policy{Name: "some", Limits: []sluice.Limit{sluice.PerSecond(1
 
 func request(key string) sluice.Request { return sluice.Request{Policy: &some, Key: key, Cost: 1} }
 
-// check asks for a key and returns the error and how long it took.
-func (s *scene) check(key string) (error, time.Duration) {
+// check asks for a key and returns how long that took and the error.
+func (s *scene) check(key string) (time.Duration, error) {
 	begun := time.Now()
 	_, err := s.Check(s.t.Context(), request(key))
-	return err, time.Since(begun)
+	return time.Since(begun), err
 }
 
 // every asks for a key once in each gap, so often, and waits for all.
@@ -154,7 +154,7 @@ func TestFrozen(t *testing.T) {
 		for range 3000 {
 			group.Go(func() {
 				since := time.Since(begun)
-				err, took := s.check("0")
+				took, err := s.check("0")
 				if err == nil || took > timeout {
 					t.Errorf("a check of a frozen store ended after %s with the error %v", took, err)
 				}
@@ -190,7 +190,7 @@ func TestFrozen(t *testing.T) {
 		if now := s.store.parts[0].asked.Load(); now != asked {
 			t.Errorf("%d checks went to a store that was not known to answer", now-asked)
 		}
-		if err, _ := s.check("0"); err != nil {
+		if _, err := s.check("0"); err != nil {
 			t.Errorf("Check after the store was back: %v", err)
 		}
 		if n := s.Stats().Openings; n != 1 {
@@ -327,7 +327,7 @@ func TestParts(t *testing.T) {
 		s.freeze(1)
 		for range 4 {
 			for _, key := range []string{"0", "1", "2"} {
-				if err, _ := s.check(key); (err == nil) != (key != "1") {
+				if _, err := s.check(key); (err == nil) != (key != "1") {
 					t.Fatalf("the check of part %s: %v", key, err)
 				}
 			}
@@ -387,7 +387,7 @@ func TestCrowd(t *testing.T) {
 		var group sync.WaitGroup
 		for range 20_000 { // in 200 ms
 			group.Go(func() {
-				err, took := s.check("0")
+				took, err := s.check("0")
 				if errors.Is(err, breaker.ErrBusy) {
 					busy.Add(1)
 					if took > 0 || !errors.Is(err, sluice.ErrNotSent) {
@@ -416,7 +416,7 @@ func TestCrowdAtASlowStore(t *testing.T) {
 		var group sync.WaitGroup
 		for range 10_000 {
 			group.Go(func() {
-				if err, _ := s.check("0"); err != nil {
+				if _, err := s.check("0"); err != nil {
 					t.Errorf("Check of a slow store: %v", err)
 				}
 			})
