@@ -195,7 +195,9 @@ func grpcCall(size int) string {
 		frame(data, 0, 1, fourBytes([]byte{0}, uint32(size)))
 }
 
-func fourBytes(b []byte, n uint32) []byte { return append(b, byte(n>>24), byte(n>>16), byte(n>>8), byte(n)) }
+func fourBytes(b []byte, n uint32) []byte {
+	return append(b, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+}
 
 // keys asks for as many different keys, through one connection on which the answers are not waited for.
 func (a assault) keys() error {

@@ -24,7 +24,6 @@ var (
 	redisCrowd    = suite{dir: "store/redisstore", run: "^TestConformance$/^crowded_window", flags: conformance}
 	redisStanding = suite{dir: "store/redisstore", run: standings, flags: conformance}
 	redisCalendar = suite{dir: "store/redisstore", run: "^TestCalendar"}
-	redisKinds    = suite{dir: "store/redisstore", run: "^Test(KindOf|MeantToStay)"}
 	redisKeys     = suite{dir: "store/redisstore", run: "^Test(ClientOption$|Keys$)"}
 	redisOwn      = suite{dir: "store/redisstore", run: "^Test(Flushed|KeyWithout|Foreign|Errors|Refusals|Nothing|OneClock|Faded)"}
 	redisUsers    = suite{dir: "store/redisstore", run: "^TestTopologies$/^ACL_user$"}
@@ -50,8 +49,5 @@ var (
 	envoyFiles    = suite{dir: "server/envoyrls/config", run: "^(Test[^W]|Fuzz)"} // not Watch, which takes seconds
 	resp          = suite{dir: "server/respapi"}
 	measuring     = suite{dir: "server/cmd/sluice", run: "^Test(Bench|Histogram)"}
-	examining     = suite{dir: "server/doctor"}
-	// examiningScript is one script alone.
-	examiningScript = suite{dir: "server/cmd/sluice", run: "^TestScripts$/^doctor$"}
-	conditions      = suite{dir: "server/httpapi", run: "^Test(Conditions|PutPolicy|Impose)"}
+	conditions    = suite{dir: "server/httpapi", run: "^Test(Conditions|PutPolicy|Impose)"}
 )
