@@ -5,8 +5,10 @@ MODULES := . grpclimit server bench tools
 
 # What make run stores in: memory, or an address such as redis://127.0.0.1:6379.
 STORE := memory
-# What make mutants and make matrix are confined to: a regular expression.
+# What make mutants, make matrix and the fuzz tests are confined to: a regular expression.
 ONLY :=
+# How long make check runs each fuzz test, such as 1m; none unless said.
+FUZZ :=
 # More arguments for go test and for the benchmarks.
 TESTFLAGS :=
 BENCHFLAGS :=
@@ -37,7 +39,7 @@ e2e: ## try every door with real proxies and clients, which it brings into .tool
 	cd tools && go run ./programs -into ../.tools/programs
 	cd server && go test -race -count=1 -tags e2e -timeout 15m $(TESTFLAGS) ./e2e/doors
 
-check: linters ## what must hold of the sources without running them: form, vet, dependencies, generated files, links, faults that are stale
+check: linters ## what must hold of the sources without running them: form, vet, dependencies, generated files, links, faults that are stale; FUZZ=1m runs every fuzz test for so long
 	@echo gofumpt -l .; files=$$(gofumpt -l .); test -z "$$files" || { echo "gofumpt -w would change:" $$files; exit 1; }
 	$(call in_each,go mod tidy -diff)
 	$(call in_each,go build -o /dev/null ./...)
@@ -49,6 +51,7 @@ check: linters ## what must hold of the sources without running them: form, vet,
 		diff -r -x .git -x .tools -x bin . "$$copy" || { echo "generated files differ: run make generate"; exit 1; }
 	cd tools && go run ./links
 	cd tools && go run ./mutants -list >/dev/null
+	$(if $(FUZZ),cd tools && go run ./fuzz -for '$(FUZZ)' -only '$(ONLY)')
 
 mutants: ## apply named faults to a copy, one after the other, and see the tests fail on each; ONLY=REGEXP for some
 	@sh tools/install.sh .tools

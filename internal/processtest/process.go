@@ -103,6 +103,9 @@ func (p *Process) signal(t testing.TB, s syscall.Signal) {
 	}
 }
 
+// Wait waits until the process has ended, by itself or by others, however long that takes.
+func (p *Process) Wait() { <-p.exited }
+
 // WaitExit waits until the process has ended by itself.
 func (p *Process) WaitExit(t testing.TB) {
 	t.Helper()

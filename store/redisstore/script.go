@@ -416,12 +416,13 @@ func unpackBar(b string, checks int) (free int, bar sluice.Block, left time.Dura
 	return int(bigEndian(b[:2])), bar, ticks(b[9:16]), nil
 }
 
+// ticks reads a span. One that is longer than any can be, because a value was written by something else, is the longest.
 func ticks(b string) time.Duration {
 	n := bigEndian(b)
 	if n == never {
 		return sluice.Never
 	}
-	return time.Duration(n) * time.Microsecond
+	return time.Duration(min(n, uint64(sluice.MaxWait/time.Microsecond))) * time.Microsecond
 }
 
 func bigEndian(b string) (n uint64) {

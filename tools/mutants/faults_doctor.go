@@ -1,5 +1,12 @@
 package main
 
+// The suites that notice them.
+var (
+	examining       = suite{dir: "server/doctor"}
+	examiningScript = suite{dir: "server/cmd/sluice", run: "^TestScripts$/^doctor$"}
+	redisKinds      = suite{dir: "store/redisstore", run: "^Test(KindOf|MeantToStay)"}
+)
+
 // doctorFaults are in what is said of a Redis.
 var doctorFaults = []fault{
 	{

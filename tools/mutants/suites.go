@@ -24,7 +24,6 @@ var (
 	redisCrowd    = suite{dir: "store/redisstore", run: "^TestConformance$/^crowded_window", flags: conformance}
 	redisStanding = suite{dir: "store/redisstore", run: standings, flags: conformance}
 	redisCalendar = suite{dir: "store/redisstore", run: "^TestCalendar"}
-	redisKinds    = suite{dir: "store/redisstore", run: "^Test(KindOf|MeantToStay)"}
 	redisKeys     = suite{dir: "store/redisstore", run: "^Test(ClientOption$|Keys$)"}
 	redisOwn      = suite{dir: "store/redisstore", run: "^Test(Flushed|KeyWithout|Foreign|Errors|Refusals|Nothing|OneClock|Faded)"}
 	redisUsers    = suite{dir: "store/redisstore", run: "^TestTopologies$/^ACL_user$"}

@@ -56,8 +56,9 @@ func newRoot() *cobra.Command {
 		Long: `Sluice decides how much of something a key may use: a user, an address, a tenant.
 
 "sluice serve" answers over HTTP. "sluice check", "peek", "reset", "block", "unblock"
-and "bench" ask a server or, with --store, a Redis directly. The other commands show
-and change what a running server limits, for all servers that share its store.
+and "bench" ask a server or, with --store, a Redis directly; "doctor" looks at a Redis
+and says what would bite. The other commands show and change what a running server
+limits, for all servers that share its store.
 
 Exit status: 0 allowed or done, 1 refused, 2 an error.`,
 		SilenceErrors: true,

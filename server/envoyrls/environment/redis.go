@@ -23,7 +23,11 @@ func (r *reader) redis() {
 		file.StoreTimeout = min(max(r.duration("REDIS_TIMEOUT"), time.Millisecond), 10*time.Second)
 	}
 	file.ReadyRequiresStore = r.yes("REDIS_HEALTH_CHECK_ACTIVE_CONNECTION")
+	faults := len(r.faults)
 	file.Store = r.storeURL().String()
+	if u, err := url.Parse(file.Store); len(r.faults) == faults && (err != nil || u.Host == "" && !strings.HasPrefix(u.Path, "/")) {
+		r.fault("REDIS_URL", "it must be the absolute path of a socket or, with REDIS_SOCKET_TYPE tcp, HOST:PORT") // which may hold a password
+	}
 }
 
 func (r *reader) storeURL() *url.URL {
