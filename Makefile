@@ -19,10 +19,10 @@ export PATH := $(CURDIR)/.tools:$(PATH)
 # in_each runs a command in every module.
 in_each = @set -e; for m in $(MODULES); do echo "in $$m: $(1)"; (cd $$m && $(1)); done
 
-.PHONY: help build run test e2e check mutants matrix bench generate linters
+.PHONY: help build run test e2e check vulnerabilities mutants matrix bench generate linters
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "%-10s%s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "%-16s%s\n", $$1, $$2}' Makefile
 
 build: ## build bin/sluice
 	cd server && go build -o ../bin/sluice ./cmd/sluice
@@ -52,6 +52,9 @@ check: linters ## what must hold of the sources without running them: form, vet,
 	cd tools && go run ./links
 	cd tools && go run ./mutants -list >/dev/null
 	$(if $(FUZZ),cd tools && go run ./fuzz -for '$(FUZZ)' -only '$(ONLY)')
+
+vulnerabilities: linters ## look for known vulnerabilities in what every module calls, by govulncheck; needs Go's vulnerability database
+	$(call in_each,govulncheck ./...)
 
 mutants: ## apply named faults to a copy, one after the other, and see the tests fail on each; ONLY=REGEXP for some
 	@sh tools/install.sh .tools

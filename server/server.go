@@ -153,13 +153,22 @@ func New(config Config) (*Server, error) {
 
 // Validate reports what would keep a server from starting with a configuration file that has no faults in itself.
 func Validate(file *filesource.File) error {
-	if _, err := places(file); err != nil {
+	if err := validateSettings(file); err != nil {
 		return err
 	}
 	if _, err := openTokens(file); err != nil {
 		return err
 	}
-	if err := validateCertificates(file.Listen); err != nil {
+	return validateCertificates(file.Listen)
+}
+
+// validateSettings is Validate without a look at tokens and certificates: those are renewed by themselves, and a key that
+// is just being written is no reason to refuse policies.
+func validateSettings(file *filesource.File) error {
+	if _, err := places(file); err != nil {
+		return err
+	}
+	if err := validateAccess(file); err != nil {
 		return err
 	}
 	if _, err := respPlace(file.Listen); err != nil {
@@ -352,7 +361,7 @@ func (s *Server) begin(ctx context.Context) {
 func (s *Server) apply(file *filesource.File) {
 	settings, err := s.config.override(file)
 	if err == nil {
-		err = Validate(settings)
+		err = validateSettings(settings)
 	}
 	if err != nil {
 		s.refuse(err)

@@ -47,14 +47,14 @@ var respFaults = []fault{
 	{
 		name: "who has given no password may ask",
 		file: "server/respapi/session.go", by: resp,
-		old: "case !s.known && (c == nil || !c.open):",
-		new: "case !s.known && c == nil:",
+		old: "case !s.known() && (c == nil || !c.open):",
+		new: "case !s.known() && c == nil:",
 	},
 	{
 		name: "who comes from elsewhere administers",
-		file: "server/respapi/session.go", by: resp,
-		old: "case c.admin && !s.trusted():",
-		new: "case c.admin && !s.known:",
+		file: "server/respapi/proof.go", by: resp,
+		old: "case !s.door.guarded() && s.loopback:",
+		new: "case !s.door.guarded():",
 	},
 	{
 		name: "a page in a browser is heard out",
@@ -71,8 +71,8 @@ var respFaults = []fault{
 	{
 		name: "a part of a command is waited for without end",
 		file: "server/respapi/session.go", by: resp,
-		old: "case used > 0 || s.due.Load() == 0:",
-		new: "case used > 1<<30:",
+		old: "case used > 0 || !begun:",
+		new: "case used > 1<<30 && begun:",
 	},
 	{
 		name: "a client that takes no answers is waited for",

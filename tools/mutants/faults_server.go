@@ -4,15 +4,17 @@ package main
 var serverFaults = []fault{
 	{
 		name: "administration is open to whoever a proxy or a browser speaks for",
-		file: "server/httpapi/route.go", by: api,
-		old: `if reason := notLocal(r); reason != "" {`,
-		new: `if reason := notLocal(r); reason == "none" {`,
+		file: "server/httpapi/admit.go", by: api,
+		old: `if reason := notLocal(r); reason != "" {
+			return caller,`,
+		new: `if reason := notLocal(r); reason == "none" {
+			return caller,`,
 	},
 	{
 		name: "a page in a browser is the operator",
 		file: "server/httpapi/local.go", by: api,
-		old: `case name == "Origin":`,
-		new: `case name == "origin":`,
+		old: `r.Header["Origin"]`,
+		new: `r.Header["origin"]`,
 	},
 	{
 		name: "a body of twice the length is read",
