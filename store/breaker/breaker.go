@@ -16,7 +16,8 @@
 // store's timeout has passed has learned nothing of the store, so that callers with short deadlines can not open it for all
 // others; but where he has waited a while, Run looks.
 //
-// A store may have parts that fail apart, as the nodes of a Cluster do: each part has a state of its own.
+// A store may have parts that fail apart, as ranges of slots on the nodes of a Cluster do: each part has a state of its own.
+// While one is open a single unanswered call opens another, which is likely to be on the same node.
 //
 // Where very many callers wait and the store has answered none of them for half of its timeout, those who come are
 // answered at once with [ErrBusy]: what waiting callers hold in memory is bounded before it is known whether the store has
@@ -71,6 +72,7 @@ type Store struct {
 	begun    time.Time
 	parts    []part
 	running  atomic.Bool
+	open     atomic.Int64 // parts that are
 	openings atomic.Int64
 	opened   chan *part // to be looked at until they answer
 	doubted  chan *part // to be looked at once
@@ -116,13 +118,7 @@ type Stats struct {
 
 // Stats returns what the store has come to.
 func (s *Store) Stats() Stats {
-	st := Stats{Openings: s.openings.Load()}
-	for i := range s.parts {
-		if s.parts[i].refusal.Load() != nil {
-			st.Open++
-		}
-	}
-	return st
+	return Stats{Open: int(s.open.Load()), Openings: s.openings.Load()}
 }
 
 // Refusal returns the error that a check of a key would be answered at once, nil where it would be sent. It is for calls
@@ -259,8 +255,8 @@ func (s *Store) leave(ctx context.Context, p *part, start time.Duration, err err
 		}
 		p.answered(start)
 	case unanswered:
-		if p.unanswered(start, s.now()) {
-			s.open(p, err)
+		if p.unanswered(start, s.now(), s.open.Load() > 0) {
+			s.refuse(p, err)
 		}
 	case unknown:
 		if s.now()-start >= doubtTime && p.refusal.Load() == nil && p.doubted.CompareAndSwap(false, true) {
@@ -289,10 +285,11 @@ func (s *Store) judge(ctx context.Context, start time.Duration, err error) verdi
 	return unanswered
 }
 
-// open has a part not asked any more, unless it is so already.
-func (s *Store) open(p *part, cause error) {
+// refuse has a part not asked any more, unless it is so already.
+func (s *Store) refuse(p *part, cause error) {
 	r := &refusal{fmt.Errorf("the store: %w: %w (it failed with: %v)", ErrOpen, sluice.ErrNotSent, cause)}
 	if s.running.Load() && p.refusal.CompareAndSwap(nil, r) {
+		s.open.Add(1)
 		s.openings.Add(1)
 		s.opened <- p // which has room for all
 	}

@@ -217,9 +217,9 @@ func TestOpens(t *testing.T) {
 		"an answer in between": {func(s *scene) {
 			for range 4 {
 				s.fail(0, gone)
-				s.every("0", 200*time.Millisecond, 2)
+				s.every("0", 50*time.Millisecond, 2)
 				s.store.parts[0].fails.Store(nil)
-				s.every("0", 100*time.Millisecond, 3)
+				s.every("0", 20*time.Millisecond, 10)
 			}
 		}, 0},
 		"every second fails": {func(s *scene) {
@@ -287,6 +287,9 @@ func TestOpens(t *testing.T) {
 			play(t, 1, func(_ *testing.T, s *scene) {
 				test.play(s)
 				s.requireOpen(test.want)
+				if n := s.Stats().Openings; n != int64(test.want) {
+					s.t.Errorf("Openings = %d, want %d", n, test.want)
+				}
 			})
 		})
 	}
@@ -357,8 +360,19 @@ func TestParts(t *testing.T) {
 		if s.store.parts[0].looked.Load()+s.store.parts[2].looked.Load() > 0 || s.store.parts[1].looked.Load() <= looked {
 			t.Error("other parts are looked at than the one that does not answer")
 		}
+		s.freeze(2) // of one node with part 1, most likely
+		if _, err := s.check("2"); err == nil {
+			t.Error("a check of a frozen part has no error")
+		}
+		s.requireOpen(2)
 		s.thaw(1)
+		s.thaw(2)
 		time.Sleep(time.Second)
+		s.requireOpen(0)
+		s.freeze(2)
+		if _, err := s.check("2"); err == nil {
+			t.Error("a check of a frozen part has no error")
+		}
 		s.requireOpen(0)
 	})
 }

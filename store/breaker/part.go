@@ -44,8 +44,8 @@ func (p *part) answered(start time.Duration) {
 	}
 }
 
-// unanswered counts a call that was not, and reports whether that is enough to ask no more.
-func (p *part) unanswered(start, now time.Duration) bool {
+// unanswered counts a call that was not, and reports whether that is enough to ask no more. Suspect says that one is.
+func (p *part) unanswered(start, now time.Duration, suspect bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if start < p.closed {
@@ -56,7 +56,7 @@ func (p *part) unanswered(start, now time.Duration) bool {
 		p.row.Add(1)
 		p.latest = start
 	}
-	return p.row.Load() >= mostInARow || p.halfFails(now)
+	return suspect || p.row.Load() >= mostInARow || p.halfFails(now)
 }
 
 // halfFails reports whether half of the last second's calls were unanswered, in more than one moment of it.
@@ -76,8 +76,8 @@ func (p *part) halfFails(now time.Duration) bool {
 	return all >= leastCalls && 2*failed >= all && moments > 1
 }
 
-// close lets calls pass again.
-func (p *part) close(now time.Duration) {
+// close lets calls pass again, and reports whether they did not.
+func (p *part) close(now time.Duration) bool {
 	p.mu.Lock()
 	p.row.Store(0)
 	p.closed = now
@@ -85,7 +85,7 @@ func (p *part) close(now time.Duration) {
 		p.counts[i].packed.Store(0)
 	}
 	p.mu.Unlock()
-	p.refusal.Store(nil)
+	return p.refusal.Swap(nil) != nil
 }
 
 func (p *part) count(start time.Duration) *count {

@@ -41,7 +41,7 @@ func (s *Store) Run(ctx context.Context) error {
 	s.running.Store(false)
 	group.Wait()
 	for i := range s.parts {
-		s.parts[i].close(s.now())
+		s.pass(&s.parts[i])
 	}
 	return nil
 }
@@ -55,7 +55,7 @@ func (s *Store) watch(ctx context.Context, p *part) {
 		switch {
 		case s.judge(context.Background(), 0, err) == answered:
 			if answers++; answers == enoughAnswers {
-				p.close(s.now())
+				s.pass(p)
 				return
 			}
 			gap = answerGap
@@ -64,6 +64,13 @@ func (s *Store) watch(ctx context.Context, p *part) {
 		default:
 			gap = laterGap
 		}
+	}
+}
+
+// pass has a part asked again.
+func (s *Store) pass(p *part) {
+	if p.close(s.now()) {
+		s.open.Add(-1)
 	}
 }
 

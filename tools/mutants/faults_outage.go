@@ -91,6 +91,12 @@ var outageFaults = []fault{
 		new: ">= mostInARow",
 	},
 	{
+		name: "each part of a node that has failed takes three calls",
+		file: "store/breaker/part.go", by: breaking,
+		old: "return suspect || ",
+		new: "return ",
+	},
+	{
 		name: "a third of failures is half of them",
 		file: "store/breaker/part.go", by: breaking,
 		old: "2*failed >= all",
@@ -136,7 +142,7 @@ var outageFaults = []fault{
 		name: "a crowd is turned away from a store that answers",
 		file: "store/breaker/breaker.go", by: breaking,
 		old: "		if n >= int64(s.config.MaxWaiting)/2 {",
-		new: "		if false {",
+		new: "		if n < 0 {",
 	},
 	{
 		name: "all parts share a state",
@@ -175,10 +181,10 @@ var outageFaults = []fault{
 		new: "_, _, _ = c.Ledger.Beat(leaving, f.name)",
 	},
 	{
-		name: "keys of a Cluster are all in one part",
+		name: "a single server has the parts of a Cluster, which has one",
 		file: "store/redisstore/part.go", by: beats,
 		old: "if s.client.Mode() != rueidis.ClientModeCluster {",
-		new: "if true {",
+		new: "if s.client.Mode() == rueidis.ClientModeCluster {",
 	},
 	{
 		name: "authorize does not say who has decided",
