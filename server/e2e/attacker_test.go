@@ -79,6 +79,7 @@ func (a assault) slow() error {
 	for time.Since(pace.begun) < long {
 		round := time.Now()
 		for i, c := range conns {
+			time.Sleep(time.Until(round.Add(interval * time.Duration(i) / time.Duration(a.Many)))) // each has a clock of its own
 			if c != nil {
 				if _, err := c.Write([]byte("a")); err == nil {
 					continue
@@ -93,7 +94,7 @@ func (a assault) slow() error {
 			}
 			pace.pause()
 		}
-		time.Sleep(interval - time.Since(round))
+		time.Sleep(time.Until(round.Add(interval)))
 	}
 	if opened == 0 {
 		return errors.New("no connection was opened")

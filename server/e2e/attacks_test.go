@@ -111,7 +111,7 @@ func startVictim(t *testing.T, maxKeys int) *victim {
 	t.Helper()
 	rules, dir := t.TempDir(), t.TempDir()
 	v := &victim{addrs: map[string]string{"http": processtest.FreeAddr(t), "grpc": processtest.FreeAddr(t), "resp": processtest.FreeAddr(t)}}
-	config := fmt.Sprintf("listen: {http: %q, grpc: %q, resp: %q}\nenvoy: {directory: %q}\npolicies:\n  api: {limits: [1000000/minute burst 1000000]}\n",
+	config := fmt.Sprintf("listen: {http: %q, grpc: %q, resp: %q}\nenvoy: {directory: %q}\npolicies:\n  api: {limits: [1000000/hour]}\n",
 		v.addrs["http"], v.addrs["grpc"], v.addrs["resp"], rules)
 	if maxKeys > 0 {
 		config += fmt.Sprintf("store_max_keys: %d\n", maxKeys)

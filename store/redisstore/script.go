@@ -357,8 +357,8 @@ func (g *group) read(answer rueidis.RedisMessage) (barred bool) {
 	policy := g.policy
 	if limits != "" {
 		own := *g.policy
-		if own.Limits, err = unpackOwnLimits(limits); err != nil {
-			g.fail(uncertain(err))
+		if own.Limits, err = unpackOwnLimits(limits); err != nil { // the script has decided by what it took for limits
+			g.fail(uncertain(fmt.Errorf("%w: %w", sluice.ErrForeignState, err)))
 			return false
 		}
 		policy = &own

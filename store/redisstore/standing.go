@@ -171,6 +171,9 @@ func unpackOwnLimits(b string) ([]sluice.Limit, error) {
 		}
 		if named&(1<<i) != 0 {
 			l = l.WithName(rest[1:head])
+			if err := l.Validate(); err != nil {
+				return nil, err
+			}
 		}
 		limits = append(limits, l)
 		rest = rest[head+numbers:]
