@@ -38,8 +38,12 @@ func TestClusterWithReplicas(t *testing.T) {
 	c := redistest.StartClusterOf(t, redistest.ClusterOptions{
 		Replicas: true, NodeTimeout: time.Second, Options: redistest.Options{Password: "pw"},
 	})
-	c.Nodes[2].Do(t, "SET", "foo", "v")
-	c.Nodes[2].Do(t, "WAIT", "1", "5000")
+	conn := c.Nodes[2].Connect(t)
+	for _, command := range []string{"AUTH pw", "SET foo v", "WAIT 1 10000"} { // it waits for what its own connection has written
+		if _, err := conn.Do(strings.Fields(command)...); err != nil {
+			t.Fatal(err)
+		}
+	}
 	c.Nodes[2].Kill()
 	c.Replicas[2].WaitForInfo(t, "replication", "role:master")
 	if got := c.Replicas[2].Do(t, "GET", "foo"); got != "v" {

@@ -228,27 +228,33 @@ func TestFailoverClosesConnections(t *testing.T) {
 	redistest.StartReplica(t, master)
 	sentinels := redistest.StartSentinels(t, 1, "main", master)
 	sentinels[0].WaitForInfo(t, "sentinel", "slaves=1")
-	store := newStore(t, newClient(t, redistest.SentinelURL("main", sentinels)), redisstore.Config{Timeout: patient})
-	l, err := sluice.New(store, sluice.Policy{Name: "api", Limits: []sluice.Limit{sluice.PerHour(1000)}})
-	if err != nil {
-		t.Fatal(err)
+	// The client is as patient as the store, so that it is Sentinel that ends the connection.
+	client := newClient(t, redistest.SentinelURL("main", sentinels)+"&write_timeout=6s")
+	l := newLimiter(t, client, redisstore.Config{Timeout: 6 * time.Second}, sluice.PerHour(1000))
+	ask := func(callers int, fault func(error)) {
+		var all sync.WaitGroup
+		for i := range callers {
+			all.Go(func() { fault(l.Reset(t.Context(), fmt.Sprint("r", i))) })
+			all.Go(func() {
+				_, err := l.Check(t.Context(), fmt.Sprint("k", i), 1)
+				fault(err)
+			})
+		}
+		all.Wait()
 	}
-	expect(t, l, "k", 1, 999)
+	ask(8, func(err error) { // from now on the client sends by its queue
+		if err != nil {
+			t.Error(err)
+		}
+	})
 	master.Pause(t)
-	var all sync.WaitGroup
-	for i := range 8 {
-		all.Go(func() { // several, so that the client sends them by its queue
-			if i == 0 {
-				if err := l.Reset(t.Context(), "other"); err != nil && !errors.Is(err, sluice.ErrUncertain) {
-					t.Errorf("a reset by the old connection: %v, want ErrUncertain", err)
-				}
-				return
-			}
-			if _, err := l.Check(t.Context(), fmt.Sprint("k", i), 1); err != nil && !errors.Is(err, sluice.ErrUncertain) {
-				t.Errorf("a check by the old connection: %v, want ErrUncertain", err)
-			}
-		})
-	}
-	all.Wait()
+	ask(8, func(err error) {
+		if !errors.Is(err, sluice.ErrUncertain) {
+			t.Errorf("by the connection to the frozen master: %v, want ErrUncertain", err)
+		}
+	})
 	master.Continue(t)
+	if err := l.Reset(t.Context(), "r"); err != nil {
+		t.Errorf("by the connection to the new master: %v", err)
+	}
 }

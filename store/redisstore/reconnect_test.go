@@ -146,7 +146,9 @@ func TestNameLeadsElsewhere(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			old.Do(t, "WAIT", "1", "5000")
+			for old.Do(t, "GET", "sluice:{api|k}") != next.Do(t, "GET", "sluice:{api|k}") {
+				time.Sleep(time.Millisecond) // it is told in its time
+			}
 			next.Do(t, "REPLICAOF", "NO", "ONE")
 			leave(t, old, next)
 			names.lead([4]byte{127, 0, 0, 2})

@@ -284,7 +284,7 @@ var storeFaults = []fault{
 		name: "a check that has left is called not sent when its caller gives up",
 		file: "store/redisstore/combiner.go", by: combined,
 		old: "entries[i].result.Err = unsure",
-		new: "entries[i].result.Err = unsent",
+		new: "entries[i].result.Err, _ = unsent, unsure",
 	},
 	{
 		name: "a check that was withdrawn leaves all the same",
