@@ -10,6 +10,7 @@ import (
 	"context"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/sluice-project/sluice"
 	"github.com/sluice-project/sluice/policy"
@@ -31,6 +32,9 @@ type Config struct {
 	Fleet func() (index, count int)
 	// View says how long the snapshot may be decided by. The default is for ever.
 	View View
+	// Deadline is how long a check may take that the store calls stale: looking at the view and asking again have the
+	// rest of the time that began with the first question. The default is as long as the store takes for each.
+	Deadline time.Duration
 }
 
 // View is where snapshots come from.
@@ -54,6 +58,7 @@ type Engine struct {
 	store    sluice.Store
 	observer func(context.Context, Observation)
 	view     View
+	deadline time.Duration
 	health   health
 	fallback fallback
 	snapshot atomic.Pointer[policy.Snapshot] // nil before the first Swap
@@ -74,7 +79,7 @@ func New(store sluice.Store, cfg Config) *Engine {
 		cfg.Fleet = func() (int, int) { return 0, 1 }
 	}
 	return &Engine{
-		store: store, observer: cfg.Observer, view: cfg.View, health: health{logger: cfg.Logger},
+		store: store, observer: cfg.Observer, view: cfg.View, deadline: cfg.Deadline, health: health{logger: cfg.Logger},
 		fallback: fallback{store: cfg.Fallback, fleet: cfg.Fleet},
 	}
 }

@@ -106,7 +106,7 @@ func New(config Config) (*Server, error) {
 	})
 	shares, fleet := s.store.fallback()
 	s.engine = engine.New(s.store, engine.Config{
-		Logger: s.logger, Observer: s.telemetry.Observe, View: s.control, Fallback: shares, Fleet: fleet,
+		Logger: s.logger, Observer: s.telemetry.Observe, View: s.control, Deadline: settings.StoreTimeout, Fallback: shares, Fleet: fleet,
 	})
 	s.api = httpapi.New(s.engine, s.control, s.telemetry.Handler(), options(settings, outlasting))
 	s.api.Guard(s.tokens)
