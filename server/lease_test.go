@@ -15,7 +15,7 @@ func TestLeases(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t, redistest.Options{})
 	file := filepath.Join(t.TempDir(), "sluice.yaml")
-	const policies = "store_timeout: 5s\npolicies:\n  api: {limits: [1000/h burst 1000], lease: {share: 50%, ttl: 5s}}\n"
+	const policies = "store_timeout: 5s\npolicies:\n  api: {limits: [1000/d burst 1000], lease: {share: 50%, ttl: 5s}}\n"
 	if err := os.WriteFile(file, []byte(policies), 0o600); err != nil {
 		t.Fatal(err)
 	}
