@@ -38,7 +38,7 @@ var (
 	refusing       = suite{dir: "store/redisstore", run: "^TestRefusals$"}
 	resharding     = suite{dir: "store/redisstore", run: "^TestResharding$"}
 	renewing       = suite{dir: "store/redisstore", run: "^Test(NameLeads|HangsUp)"}
-	failingOver    = suite{dir: "store/redisstore", run: "^TestFailoverCloses"}
+	failingOver    = suite{dir: "store/redisstore", run: "^TestClosedConnections$"}
 	combinedErrors = suite{dir: "store/redisstore", run: "^Test(NothingIsSentTwice|ErrorsSay)"}
 	hostnames      = suite{dir: "store/redisstore", run: "^TestSkipHostname$"}
 	batches        = suite{dir: "store/redisstore", run: "^Test(BatchOnCluster|VeryMany)"}
