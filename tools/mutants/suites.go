@@ -35,6 +35,13 @@ var (
 	combined       = suite{dir: "store/redisstore", run: "^Test(EveryCharge|NothingUnsent|OrderOfOneKey|Slots|DecisionsMadeTogether|EqualChecks|SeveralCosts|BucketsBeside|AtTheEdge)"}
 	deadlines      = suite{dir: "store/redisstore", run: "^Test(FrozenServerHolds|ErrorsSay)"}
 	connecting     = suite{dir: "store/redisstore", run: "^TestConnect(ionsOutlive|ingTakes)"}
+	refusing       = suite{dir: "store/redisstore", run: "^TestRefusals$"}
+	resharding     = suite{dir: "store/redisstore", run: "^TestResharding$"}
+	renewing       = suite{dir: "store/redisstore", run: "^Test(NameLeads|HangsUp)"}
+	failingOver    = suite{dir: "store/redisstore", run: "^TestClosedConnections$"}
+	combinedErrors = suite{dir: "store/redisstore", run: "^Test(NothingIsSentTwice|ErrorsSay)"}
+	hostnames      = suite{dir: "store/redisstore", run: "^TestSkipHostname$"}
+	batches        = suite{dir: "store/redisstore", run: "^Test(BatchOnCluster|VeryMany)"}
 	memoryLedger   = suite{dir: "store/ledger"}
 	fleet          = suite{dir: "control", run: "^Test[^E]"} // not EachTickOnce, which takes seconds
 	ticks          = suite{dir: "control", run: "^TestServersTick"}
