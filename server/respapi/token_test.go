@@ -150,16 +150,17 @@ func TestIdle(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := openWires(t, nil, respapi.Config{IdleTime: time.Minute})
-		silent, talking := d.dial(), d.dial()
+		silent, talking, tired := d.dial(), d.dial(), d.dial()
+		tired.expect(answer{"PING", "PONG"}) // and no more
 		for range 3 {
 			time.Sleep(40 * time.Second)
 			talking.expect(answer{"PING", "PONG"})
 		}
-		if !silent.gone() {
+		if !silent.gone() || !tired.gone() {
 			t.Error("a client that says nothing for two minutes is there still")
 		}
-		if n := d.door.Stats().TimedOut; n != 1 {
-			t.Errorf("%d were cut, want 1", n)
+		if n := d.door.Stats().TimedOut; n != 2 {
+			t.Errorf("%d were cut, want 2", n)
 		}
 	})
 }

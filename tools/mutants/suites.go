@@ -57,11 +57,4 @@ var (
 	resp           = suite{dir: "server/respapi"}
 	measuring      = suite{dir: "server/cmd/sluice", run: "^Test(Bench|Histogram)"}
 	conditions     = suite{dir: "server/httpapi", run: "^Test(Conditions|PutPolicy|Impose)"}
-	refusing       = suite{dir: "store/redisstore", run: "^TestRefusals$"}
-	resharding     = suite{dir: "store/redisstore", run: "^TestResharding$"}
-	renewing       = suite{dir: "store/redisstore", run: "^Test(NameLeads|HangsUp)"}
-	failingOver    = suite{dir: "store/redisstore", run: "^TestFailoverCloses"}
-	combinedErrors = suite{dir: "store/redisstore", run: "^Test(NothingIsSentTwice|ErrorsSay)"}
-	hostnames      = suite{dir: "store/redisstore", run: "^TestSkipHostname$"}
-	batches        = suite{dir: "store/redisstore", run: "^Test(BatchOnCluster|VeryMany)"}
 )
