@@ -222,6 +222,7 @@ func TestBenchReadsAnswers(t *testing.T) {
 	}{
 		{200, `{"decisions":[{"allowed":true,"source":"store"},{"allowed":false,"source":"lease"}]}`, "1 1 map[]"},
 		{200, `{"decisions":[{"allowed":true,"shadow_denied":true,"source":"store"},{"allowed":true,"key":"\ufffd"}]}`, "1 1 map[]"},
+		{200, `{"decisions":[{"allowed":true,"source":"fallback"},{"allowed":true,"source":"store"}]}`, "1 0 map[fallback:1]"},
 		{200, `{"decisions":[{"allowed":true,"source":"error-policy"},{"error":` + fmt.Sprintf(problem, "unknown-policy") + `}]}`, "0 0 map[error-policy:1 unknown-policy:1]"},
 		{200, `{"decisions":[{"allowed":true}]}`, "0 0 map[strange answer:2]"},
 		{200, `{"decisions":[{},{"allowed":true}]}`, "1 0 map[strange answer:1]"},

@@ -243,6 +243,8 @@ func (a *askedServer) note(answer []byte, checks int, t *tally) (why string, err
 			t.fail(1, strange, "a decision does not say whether it is allowed")
 		case d.Source == sluice.SourceErrorPolicy.String():
 			t.fail(1, "error-policy", "the store did not answer the server, and on_error decided")
+		case d.Source == sluice.SourceFallback.String():
+			t.fail(1, "fallback", "the store did not answer the server, which decided by its share of the limits")
 		default:
 			t.decided(*d.Allowed && !d.Shadow)
 		}

@@ -37,6 +37,8 @@ func decisionText(d httpapi.Decision) string {
 		return "allowed, though nobody knows: the store did not answer (on_error: allow)"
 	case d.Source == sluice.SourceErrorPolicy.String():
 		return "refused, though nobody knows: the store did not answer (on_error: deny)"
+	case d.Source == sluice.SourceFallback.String() && d.Allowed && !d.ShadowDenied:
+		return fmt.Sprintf("allowed by the server's share, because the store did not answer (on_error: local): remaining %d", d.Remaining)
 	case d.ShadowDenied:
 		return fmt.Sprintf("allowed by shadow: true, else refused by %s: remaining %d", denied, d.Remaining)
 	case d.Allowed:
