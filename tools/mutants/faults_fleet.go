@@ -145,8 +145,10 @@ var fleetFaults = []fault{
 	{
 		name: "a batch's old snapshot is decided by under the new one's time",
 		file: "engine/check.go", by: engine,
-		old: "reqs = append(reqs, request(p, q, before))",
-		new: "reqs = append(reqs, request(p, q, e.view.Before()))",
+		old: `		before   = e.view.Before() // and then the snapshot, as in Check
+		snapshot = e.Snapshot()`,
+		new: `		snapshot = e.Snapshot()
+		before   = e.view.Before()`,
 	},
 	{
 		name: "a check that never has a fresh snapshot is asked once too often",
