@@ -16,6 +16,8 @@ import (
 // and [*sluice.InvalidError].
 func (e *Engine) Check(ctx context.Context, q Query) (Answer, error) {
 	start := e.now()
+	var again again
+	defer again.end()
 	for attempt := 1; ; attempt++ {
 		before := e.view.Before() // and then the snapshot, which may be of a later view but of none before
 		if attempt == attempts {
@@ -25,9 +27,12 @@ func (e *Engine) Check(ctx context.Context, q Query) (Answer, error) {
 		if err != nil {
 			return Answer{}, err
 		}
+		if attempt == 1 {
+			again.begin(e, start)
+		}
 		d, err := e.store.Check(ctx, request(p, q, before))
 		if errors.Is(err, sluice.ErrStale) {
-			_ = e.view.Refresh(ctx) // where it fails, Before is 0: what is known must do, and who keeps the view says why
+			ctx = again.look(ctx, e)
 			continue
 		}
 		return e.answer(ctx, p, q, sluice.Result{Decision: d, Err: err}, e.since(start))
@@ -39,44 +44,105 @@ func (e *Engine) Check(ctx context.Context, q Query) (Answer, error) {
 // view holds. Then the last attempt is decided by what was looked at since the check began, whatever the time is.
 const attempts = 4
 
+// again is what checks need that are asked more than once: all attempts, and the looks at the view between them, have the
+// time together that one has.
+type again struct {
+	until  time.Time
+	cancel context.CancelFunc
+}
+
+// begin notes when the first attempt is made; now is that instant where it is known already.
+func (a *again) begin(e *Engine, now time.Time) {
+	if e.deadline <= 0 {
+		return
+	}
+	if now.IsZero() {
+		now = time.Now()
+	}
+	a.until = now.Add(e.deadline)
+}
+
+// look has the view looked at, and returns the context of the next attempt.
+func (a *again) look(ctx context.Context, e *Engine) context.Context {
+	if a.cancel == nil && e.deadline > 0 {
+		ctx, a.cancel = context.WithDeadline(ctx, a.until)
+	}
+	_ = e.view.Refresh(ctx) // where it fails, Before is 0: what is known must do, and who keeps the view says why
+	return ctx
+}
+
+func (a *again) end() {
+	if a.cancel != nil {
+		a.cancel()
+	}
+}
+
 // CheckAll answers several queries by one snapshot and one call of the store: each for itself, those of one key in
 // their order. A query that is not legal gets its own error, as [Engine.Check] would give it, and stops no other.
-// Results are in the order of the queries.
+// Results are in the order of the queries. Those that come too late for the snapshot are asked again, together.
 func (e *Engine) CheckAll(ctx context.Context, queries []Query) []Result {
+	results := make([]Result, len(queries))
+	var again again
+	defer again.end()
+	again.begin(e, time.Time{})
+	stale := e.checkAll(ctx, queries, nil, results, false)
+	for attempt := 2; len(stale) > 0; attempt++ {
+		ctx = again.look(ctx, e)
+		stale = e.checkAll(ctx, queries, stale, results, attempt == attempts)
+	}
+	return results
+}
+
+// checkAll makes one attempt for those queries of which the numbers are given, or for all where none are, and returns the
+// numbers of those that came too late, which none does of the last attempt.
+func (e *Engine) checkAll(ctx context.Context, queries []Query, which []int, results []Result, last bool) (stale []int) {
+	n := len(queries)
+	if which != nil {
+		n = len(which)
+	}
+	number := func(i int) int {
+		if which != nil {
+			return which[i]
+		}
+		return i
+	}
 	var (
 		before   = e.view.Before() // and then the snapshot, as in Check
 		snapshot = e.Snapshot()
-		results  = make([]Result, len(queries))
-		policies = make([]*policy.Policy, len(queries)) // nil where the query is not legal
-		reqs     = make([]sluice.Request, 0, len(queries))
+		policies = make([]*policy.Policy, n) // nil where the query is not legal
+		reqs     = make([]sluice.Request, 0, n)
 	)
-	for i, q := range queries {
+	if last {
+		before = 0
+	}
+	for i := range n {
+		q := queries[number(i)]
 		p, err := find(snapshot, q)
 		if err != nil {
-			results[i].Err = err
+			results[number(i)].Err = err
 			continue
 		}
 		policies[i] = p
 		reqs = append(reqs, request(p, q, before))
 	}
 	if len(reqs) == 0 {
-		return results
+		return nil
 	}
 	start := e.now()
 	decided := e.store.CheckAll(ctx, reqs)
 	elapsed := e.since(start)
 	for i, p := range policies {
-		switch {
+		switch r := &results[number(i)]; {
 		case p == nil:
 			continue
-		case errors.Is(decided[0].Err, sluice.ErrStale): // with many or all others: Check looks again, and once is enough
-			results[i].Answer, results[i].Err = e.Check(ctx, queries[i])
+		case errors.Is(decided[0].Err, sluice.ErrStale):
+			stale = append(stale, number(i))
 		default:
-			results[i].Answer, results[i].Err = e.answer(ctx, p, queries[i], decided[0], elapsed)
+			r.Answer, r.Err = e.answer(ctx, p, queries[number(i)], decided[0], elapsed)
 		}
 		decided = decided[1:]
 	}
-	return results
+	return stale
 }
 
 // CheckInline answers one check by the caller's own limits. No policy says what to do when the store fails, so its

@@ -10,6 +10,7 @@ import (
 	"context"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/sluice-project/sluice"
 	"github.com/sluice-project/sluice/policy"
@@ -25,6 +26,9 @@ type Config struct {
 	Observer func(context.Context, Observation)
 	// View says how long the snapshot may be decided by. The default is for ever.
 	View View
+	// Deadline is how long a check may take that the store calls stale: looking at the view and asking again have the
+	// rest of the time that began with the first question. The default is as long as the store takes for each.
+	Deadline time.Duration
 }
 
 // View is where snapshots come from.
@@ -48,6 +52,7 @@ type Engine struct {
 	store    sluice.Store
 	observer func(context.Context, Observation)
 	view     View
+	deadline time.Duration
 	health   health
 	snapshot atomic.Pointer[policy.Snapshot] // nil before the first Swap
 }
@@ -63,7 +68,7 @@ func New(store sluice.Store, cfg Config) *Engine {
 	if cfg.View == nil {
 		cfg.View = always{}
 	}
-	return &Engine{store: store, observer: cfg.Observer, view: cfg.View, health: health{logger: cfg.Logger}}
+	return &Engine{store: store, observer: cfg.Observer, view: cfg.View, deadline: cfg.Deadline, health: health{logger: cfg.Logger}}
 }
 
 // Swap puts a snapshot in place of the one before. A check under way ends by the one that it began with.

@@ -99,7 +99,9 @@ func New(config Config) (*Server, error) {
 	s.control = control.New(entries, s.store, control.Config{
 		Swap: func(snapshot *policy.Snapshot) { s.engine.Swap(snapshot) }, Server: processName(), Logger: s.logger,
 	})
-	s.engine = engine.New(s.store, engine.Config{Logger: s.logger, Observer: s.telemetry.Observe, View: s.control})
+	s.engine = engine.New(s.store, engine.Config{
+		Logger: s.logger, Observer: s.telemetry.Observe, View: s.control, Deadline: settings.StoreTimeout,
+	})
 	s.api = httpapi.New(s.engine, s.control, s.telemetry.Handler(), options(settings, outlasting))
 	addresses, err := places(settings.Listen)
 	if err != nil {
