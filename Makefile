@@ -12,6 +12,12 @@ FUZZ :=
 # More arguments for go test and for the benchmarks.
 TESTFLAGS :=
 BENCHFLAGS :=
+# How long make chaos takes, the seed of its faults (0 for a new one), which topologies, and a fault of the product that it
+# must see: charge-on-refusal, forget-an-expiry or run-a-tick-twice.
+CHAOS := 3m
+SEED := 0
+TOPOLOGY := single,sentinel,cluster
+BREAK :=
 
 export GOWORK := off
 export PATH := $(CURDIR)/.tools:$(PATH)
@@ -19,7 +25,7 @@ export PATH := $(CURDIR)/.tools:$(PATH)
 # in_each runs a command in every module.
 in_each = @set -e; for m in $(MODULES); do echo "in $$m: $(1)"; (cd $$m && $(1)); done
 
-.PHONY: help build run test e2e check vulnerabilities mutants matrix bench generate linters
+.PHONY: help build run test e2e chaos check vulnerabilities mutants matrix bench generate linters
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "%-16s%s\n", $$1, $$2}' Makefile
@@ -38,6 +44,10 @@ e2e: ## try every door with real proxies and clients, which it brings into .tool
 	@sh tools/install.sh .tools
 	cd tools && go run ./programs -into ../.tools/programs
 	cd server && go test -race -count=1 -tags e2e -timeout 15m $(TESTFLAGS) ./e2e/doors
+
+chaos: ## break real servers on real Redis for three minutes, and check all that they answer; CHAOS=1h for longer, SEED=N to repeat
+	@sh tools/install.sh .tools
+	cd server && go build -o ../bin/chaos ./e2e/chaos && exec ../bin/chaos -for '$(CHAOS)' -seed '$(SEED)' -topology '$(TOPOLOGY)' -break '$(BREAK)'
 
 check: linters ## what must hold of the sources without running them: form, vet, dependencies, generated files, links, faults that are stale; FUZZ=1m runs every fuzz test for so long
 	@echo gofumpt -l .; files=$$(gofumpt -l .); test -z "$$files" || { echo "gofumpt -w would change:" $$files; exit 1; }

@@ -129,6 +129,29 @@ var rooms = []room{
 		outside: guarded,
 	},
 
+	// What breaks whole servers. The checker and the record that it goes over know nothing of the product, and the rest
+	// knows it from outside, as processes.
+	{dir: "server/e2e/chaos/record", outside: []string{"os"}},
+	{dir: "server/e2e/chaos/check", rooms: []string{"server/e2e/chaos/record"}},
+	{dir: "server/e2e/chaos/plan", rooms: []string{"server/e2e/chaos/record"}, outside: []string{"os"}},
+	{
+		dir: "server/e2e/chaos/world", rooms: []string{"server/e2e/chaos/record"}, modules: []string{"github.com/redis/go-redis"},
+		outside: guarded,
+	},
+	{dir: "server/e2e/chaos/faults", rooms: []string{"server/e2e/chaos/record", "server/e2e/chaos/world"}},
+	{
+		dir: "server/e2e/chaos/callers", rooms: []string{"server/e2e/chaos/plan", "server/e2e/chaos/record", "server/e2e/chaos/world"},
+		modules: []string{"github.com/redis/go-redis", "github.com/envoyproxy/go-control-plane", "google.golang.org/grpc"}, outside: guarded,
+	},
+	{
+		dir: "server/e2e/chaos",
+		rooms: []string{
+			"server/e2e/chaos/callers", "server/e2e/chaos/check", "server/e2e/chaos/faults", "server/e2e/chaos/plan", "server/e2e/chaos/record",
+			"server/e2e/chaos/world",
+		},
+		modules: []string{"github.com/redis/go-redis"}, outside: guarded,
+	},
+
 	// What is never released.
 	{
 		dir: "bench/...", rooms: []string{".", "store/denycache", "store/lease", "store/memstore", "store/redisstore", "internal/redistest"},

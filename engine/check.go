@@ -86,21 +86,17 @@ func (e *Engine) CheckAll(ctx context.Context, queries []Query) []Result {
 	var again again
 	defer again.end()
 	again.begin(e, time.Time{})
-	stale := e.checkAll(ctx, queries, nil, results, e.view.Before()) // and then the snapshot, as in Check
+	stale := e.checkAll(ctx, queries, nil, results, false)
 	for attempt := 2; len(stale) > 0; attempt++ {
 		ctx = again.look(ctx, e)
-		before := e.view.Before()
-		if attempt >= attempts {
-			before = 0
-		}
-		stale = e.checkAll(ctx, queries, stale, results, before)
+		stale = e.checkAll(ctx, queries, stale, results, attempt == attempts)
 	}
 	return results
 }
 
 // checkAll makes one attempt for those queries of which the numbers are given, or for all where none are, and returns the
-// numbers of those that came too late.
-func (e *Engine) checkAll(ctx context.Context, queries []Query, which []int, results []Result, before sluice.Tick) (stale []int) {
+// numbers of those that came too late, which none does of the last attempt.
+func (e *Engine) checkAll(ctx context.Context, queries []Query, which []int, results []Result, last bool) (stale []int) {
 	n := len(queries)
 	if which != nil {
 		n = len(which)
@@ -112,10 +108,14 @@ func (e *Engine) checkAll(ctx context.Context, queries []Query, which []int, res
 		return i
 	}
 	var (
+		before   = e.view.Before() // and then the snapshot, as in Check
 		snapshot = e.Snapshot()
 		policies = make([]*policy.Policy, n) // nil where the query is not legal
 		reqs     = make([]sluice.Request, 0, n)
 	)
+	if last {
+		before = 0
+	}
 	for i := range n {
 		q := queries[number(i)]
 		p, err := find(snapshot, q)

@@ -1,0 +1,147 @@
+package check
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/sluice-project/sluice/server/e2e/chaos/record"
+)
+
+const (
+	// grace is how much longer than its deadline a check may take.
+	grace = 50e6
+	// noise is how much longer than that a check may take on a machine that does other things, as the tests of server/e2e
+	// allow it; and it is woken more often on its way than the question by which stalls are measured, so that these count
+	// wakings times.
+	noise   = 100e6
+	wakings = 2
+	// usual is how long a question that needs no store may take on a machine that does other things.
+	usual = 3e6
+	// pause is how long may lie between two such questions, so that two that are late one after the other are one stall.
+	pause = 10e6
+	// warm is how long a server is left alone that has been killed or frozen.
+	warm = 1e9
+	// settled is how long after the last fault all answers are the store's again.
+	settled = 3e9
+)
+
+// inTime sees that every check was answered, and within its deadline and the grace. The servers are asked all the time
+// whether they are alive, which needs no store: for what that takes longer than usual, the machine has let the server or
+// the callers stand still, and for what the callers were woken late, it has let them; a check may be late by so much of
+// that as was during it. These are counted.
+func inTime(run *record.Run, r *Report) {
+	still := make([]stalls, run.Servers)
+	for server := range still {
+		still[server] = stallsOf(run, server)
+	}
+	for i := range run.Checks {
+		c := &run.Checks[i]
+		if hurt(run, c) {
+			continue
+		}
+		r.Looked[InTime]++
+		if c.Took > r.Worst.Took {
+			r.Worst = *c
+		}
+		if c.Ending == record.Refused || c.Ending == record.Broken {
+			r.violate(InTime, "%s of server %d, which lives, asked at %s: %s after %s", c.Door, c.Server, seconds(c.Asked-run.Begin), c.Ending, seconds(c.Took))
+			continue
+		}
+		if c.Took <= run.Deadline+grace {
+			if c.Took > r.Longest.Took {
+				r.Longest = *c
+			}
+			continue
+		}
+		stalled := still[c.Server].during(c.Asked, c.Answered())
+		if c.Took > run.Deadline+grace+noise+wakings*stalled {
+			r.violate(InTime, "%s of server %d, asked at %s: %s (%s) after %s, and the machine stood still for %s", c.Door, c.Server,
+				seconds(c.Asked-run.Begin), c.Ending, c.Source, seconds(c.Took), seconds(stalled))
+			continue
+		}
+		r.Excused++
+	}
+}
+
+// hurt reports whether the server of a check was killed or frozen meanwhile, or has hardly come back.
+func hurt(run *record.Run, c *record.Check) bool {
+	for i := range run.Faults {
+		f := &run.Faults[i]
+		if len(f.Servers) > 0 && slices.Contains(f.Servers, int(c.Server)) && c.Asked < f.To+warm && c.Answered() > f.From {
+			return true
+		}
+	}
+	return false
+}
+
+// stalls are the spans during which a server or its callers stood still: apart from each other, and in order.
+type stalls [][2]int64
+
+func stallsOf(run *record.Run, server int) stalls {
+	var all stalls
+	for _, p := range run.Pings {
+		if p.Server == server && p.Took > usual {
+			all = append(all, [2]int64{p.Asked, p.Asked + p.Took})
+		}
+	}
+	for _, l := range run.Late {
+		all = append(all, [2]int64{l.Asked + usual, l.Asked + usual + l.Took})
+	}
+	slices.SortFunc(all, func(a, b [2]int64) int { return cmp.Compare(a[0], b[0]) })
+	var merged stalls
+	for _, s := range all {
+		if n := len(merged); n > 0 && s[0] <= merged[n-1][1]+pause {
+			merged[n-1][1] = max(merged[n-1][1], s[1])
+		} else {
+			merged = append(merged, s)
+		}
+	}
+	return merged
+}
+
+// during returns how much of a span they take.
+func (all stalls) during(from, to int64) (sum int64) {
+	first, _ := slices.BinarySearchFunc(all, from, func(s [2]int64, at int64) int { return cmp.Compare(s[1], at) })
+	for _, s := range all[first:] {
+		if s[0] >= to {
+			break
+		}
+		sum += min(s[1], to) - max(s[0], from)
+	}
+	return sum
+}
+
+// obeyed sees that where the store does not decide, on_error does as it is told, and that no policy's check is answered an
+// error.
+func obeyed(run *record.Run, r *Report) {
+	for i := range run.Checks {
+		c := &run.Checks[i]
+		policy := &run.Policies[run.Subjects[c.Subject].Policy]
+		switch {
+		case c.Source == record.ErrorPolicy:
+			r.Looked[OnError]++
+			if c.Allowed == policy.Deny {
+				r.violate(OnError, "%s: %s of server %d at %s was answered by on_error, allowed: %v", policy.Name, c.Door, c.Server,
+					seconds(c.Asked-run.Begin), c.Allowed)
+			}
+		case c.Ending == record.Failed && c.Door != record.Throttle: // which has no policy to ask
+			r.violate(OnError, "%s: %s of server %d at %s was answered an error", policy.Name, c.Door, c.Server, seconds(c.Asked-run.Begin))
+		}
+	}
+}
+
+// back sees that a while after the last fault all is decided as before the first.
+func back(run *record.Run, r *Report) {
+	for i := range run.Checks {
+		c := &run.Checks[i]
+		if c.Asked < run.Mended+settled {
+			continue
+		}
+		r.Looked[Back]++
+		late := c.Took > run.Deadline // of the machine, of which another rule takes care
+		if c.Source != record.Store && c.Source != record.Lease && c.Source != record.DenyCache && !late {
+			r.violate(Back, "%s of server %d was answered by %s (%s), %s after the last fault was mended", c.Door, c.Server, c.Source, c.Ending,
+				seconds(c.Asked-run.Mended))
+		}
+	}
+}

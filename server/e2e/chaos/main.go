@@ -1,0 +1,254 @@
+//go:build unix
+
+// Command chaos breaks real servers on real Redis by a random schedule, asks them by every door all the while, and goes over
+// the record of all that was asked and answered.
+//
+//	go run ./e2e/chaos [-for 3m] [-seed N] [-topology single,sentinel,cluster] [-break NAME] [-list]
+//
+// It prints what it does and a summary, and fails where the record holds what must not be. The seed gives the same schedule
+// of faults again.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/sluice-project/sluice/server/e2e/chaos/check"
+	"github.com/sluice-project/sluice/server/e2e/chaos/faults"
+	"github.com/sluice-project/sluice/server/e2e/chaos/record"
+	"github.com/sluice-project/sluice/server/e2e/chaos/world"
+)
+
+type options struct {
+	seed       uint64
+	length     time.Duration // of one topology
+	topologies []world.Topology
+	breakBy    string
+	list       bool
+	check      string
+}
+
+func main() {
+	redis.SetLogger(&silence{})
+	o, err := parse(os.Args[1:])
+	switch {
+	case err != nil:
+	case o.list:
+		show(o)
+	case o.check != "":
+		err = checkAgain(o, os.Stdout)
+	default:
+		err = runAll(o, os.Stdout)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		os.Exit(1)
+	}
+}
+
+// silence is where the clients of Redis log to: what they are answered is in the record.
+type silence struct{}
+
+func (silence) Printf(context.Context, string, ...any) {}
+
+func parse(args []string) (o options, err error) {
+	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
+	length := flags.Duration("for", 3*time.Minute, "how long all topologies take together")
+	flags.Uint64Var(&o.seed, "seed", 0, "the seed of the schedule; 0 for a new one")
+	topologies := flags.String("topology", "single,sentinel,cluster", "what to break, one after the other")
+	flags.StringVar(&o.breakBy, "break", "", "build the servers with a fault that must be seen: "+strings.Join(faultNames(), ", "))
+	flags.BoolVar(&o.list, "list", false, "print the schedule and do nothing")
+	flags.StringVar(&o.check, "check", "", "go over a record that was kept of a run, and do nothing else")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	for name := range strings.SplitSeq(*topologies, ",") {
+		t := world.Topology(strings.TrimSpace(name))
+		if !slices.Contains(world.Topologies, t) {
+			return o, fmt.Errorf("-topology: there is no %q: it is single, sentinel or cluster", t)
+		}
+		o.topologies = append(o.topologies, t)
+	}
+	if o.seed == 0 {
+		o.seed = uint64(rand.Uint32())
+	}
+	o.length = *length / time.Duration(len(o.topologies))
+	return o, nil
+}
+
+// show prints the schedule.
+func show(o options) {
+	fmt.Printf("SEED=%d\n", o.seed)
+	for _, t := range o.topologies {
+		fmt.Println(t)
+		for _, f := range faults.Schedule(o.seed, t, o.length, servers) {
+			fmt.Println(f)
+		}
+	}
+}
+
+// runAll breaks all topologies, one after the other, and tells what was found.
+func runAll(o options, out io.Writer) error {
+	begun := time.Now()
+	fmt.Fprintf(out, "SEED=%d repeats the faults of this run\n", o.seed)
+	dir, err := os.MkdirTemp("", "chaos")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	binary := filepath.Join(dir, "sluice")
+	if err := build(binary, o.breakBy); err != nil {
+		return err
+	}
+	s := newSummary(o.seed)
+	for _, t := range o.topologies {
+		if err := s.one(t, o, binary, out); err != nil {
+			return fmt.Errorf("SEED=%d: %s: %w", o.seed, t, err)
+		}
+	}
+	s.print(out, time.Since(begun))
+	if len(s.found) > 0 {
+		return fmt.Errorf("SEED=%d: there are violations", o.seed)
+	}
+	return nil
+}
+
+// checkAgain goes over a record.
+func checkAgain(o options, out io.Writer) error {
+	run, err := record.Read(o.check)
+	if err != nil {
+		return err
+	}
+	report := check.Run(run)
+	for _, v := range report.Violations {
+		fmt.Fprintf(out, "%s: VIOLATION: %s\n", run.Topology, v)
+	}
+	s := newSummary(0)
+	s.add(run, report)
+	s.print(out, time.Duration(run.End-run.Begin))
+	if len(s.found) > 0 {
+		return errors.New("there are violations")
+	}
+	return nil
+}
+
+// one breaks one topology. What its processes wrote is kept where something is wrong.
+func (s *summary) one(t world.Topology, o options, binary string, out io.Writer) error {
+	dir, err := newDir(t)
+	if err != nil {
+		return err
+	}
+	run, err := runOne(t, o, binary, dir, out)
+	if err != nil {
+		return fmt.Errorf("%w (logs are in %s)", err, dir)
+	}
+	report := check.Run(run)
+	if len(report.Violations) > 0 {
+		if err := run.Write(filepath.Join(dir, "record")); err != nil {
+			return err
+		}
+	}
+	for _, v := range report.Violations {
+		fmt.Fprintf(out, "%s: VIOLATION: %s\n", t, v)
+	}
+	s.add(run, report)
+	if len(report.Violations) > 0 {
+		fmt.Fprintf(out, "%s: what the processes wrote is in %s, and the record, for -check\n", t, dir)
+		return nil
+	}
+	return os.RemoveAll(dir)
+}
+
+// summary is what all topologies came to.
+type summary struct {
+	seed    uint64
+	faults  int
+	kinds   map[string]int
+	checks  int
+	sources [record.Sources]int
+	endings [5]int
+	doors   [record.Doors]int
+	longest int64 // of those that were not excused
+	worst   int64
+	excused int
+	late    int64
+	found   map[string]int
+	looked  map[string]int
+}
+
+func newSummary(seed uint64) *summary {
+	return &summary{seed: seed, kinds: map[string]int{}, found: map[string]int{}, looked: map[string]int{}}
+}
+
+func (s *summary) add(run *record.Run, r *check.Report) {
+	s.faults += len(run.Faults)
+	for _, f := range run.Faults {
+		s.kinds[f.Kind]++
+	}
+	s.checks += len(run.Checks)
+	for i := range run.Checks {
+		c := &run.Checks[i]
+		s.sources[c.Source]++
+		s.endings[c.Ending]++
+		s.doors[c.Door]++
+	}
+	s.longest, s.worst = max(s.longest, r.Longest.Took), max(s.worst, r.Worst.Took)
+	s.excused += r.Excused
+	for _, l := range run.Late {
+		s.late = max(s.late, l.Took)
+	}
+	for rule, n := range r.Found {
+		s.found[rule] += n
+	}
+	for rule, n := range r.Looked {
+		s.looked[rule] += n
+	}
+}
+
+func (s *summary) print(out io.Writer, took time.Duration) {
+	fmt.Fprintf(out, "\nseed %d, %s, %d faults, %d checks\n", s.seed, took.Round(time.Second), s.faults, s.checks)
+	for _, kind := range sorted(s.kinds) {
+		fmt.Fprintf(out, "  %4d  %s\n", s.kinds[kind], kind)
+	}
+	fmt.Fprintln(out, "asked by")
+	for d, n := range s.doors {
+		fmt.Fprintf(out, "  %9d  %s\n", n, record.Door(d))
+	}
+	fmt.Fprintln(out, "decided by")
+	for source, n := range s.sources {
+		fmt.Fprintf(out, "  %9d  %s\n", n, record.Source(source))
+	}
+	fmt.Fprintln(out, "of those without a decision")
+	for ending, n := range s.endings {
+		if record.Ending(ending) != record.Answered {
+			fmt.Fprintf(out, "  %9d  %s\n", n, record.Ending(ending))
+		}
+	}
+	fmt.Fprintf(out, "longest wait of a server that was neither killed nor frozen: %s within the bound; %d answers were later, up to %s, on a machine that stood still\n",
+		time.Duration(s.longest).Round(time.Millisecond), s.excused, time.Duration(s.worst).Round(time.Millisecond))
+	fmt.Fprintf(out, "the callers themselves were woken %s late at most\n", time.Duration(s.late).Round(time.Millisecond))
+	fmt.Fprintln(out, "looked at, and found")
+	for _, rule := range check.Rules {
+		fmt.Fprintf(out, "  %9d  %4d  %s\n", s.looked[rule], s.found[rule], rule)
+	}
+}
+
+func sorted(m map[string]int) []string {
+	var all []string
+	for name := range m {
+		all = append(all, name)
+	}
+	slices.Sort(all)
+	return all
+}
