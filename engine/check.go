@@ -17,6 +17,7 @@ import (
 // [*sluice.InvalidError].
 func (e *Engine) Check(ctx context.Context, q Query) (Answer, error) {
 	start := e.now()
+	within := ctx // of the attempts; what is said of their end goes by the caller's own
 	var again again
 	defer again.end()
 	for attempt := 1; ; attempt++ {
@@ -31,9 +32,9 @@ func (e *Engine) Check(ctx context.Context, q Query) (Answer, error) {
 		if attempt == 1 {
 			again.begin(e, start)
 		}
-		d, err := e.store.Check(ctx, request(p, q, before))
+		d, err := e.store.Check(within, request(p, q, before))
 		if errors.Is(err, sluice.ErrStale) {
-			ctx = again.look(ctx, e)
+			within = again.look(within, e)
 			continue
 		}
 		return e.answer(ctx, p, q, sluice.Result{Decision: d, Err: err}, e.since(start))
@@ -86,17 +87,18 @@ func (e *Engine) CheckAll(ctx context.Context, queries []Query) []Result {
 	var again again
 	defer again.end()
 	again.begin(e, time.Time{})
-	stale := e.checkAll(ctx, queries, nil, results, false)
+	within := ctx
+	stale := e.checkAll(ctx, within, queries, nil, results, false)
 	for attempt := 2; len(stale) > 0; attempt++ {
-		ctx = again.look(ctx, e)
-		stale = e.checkAll(ctx, queries, stale, results, attempt == attempts)
+		within = again.look(within, e)
+		stale = e.checkAll(ctx, within, queries, stale, results, attempt == attempts)
 	}
 	return results
 }
 
-// checkAll makes one attempt for those queries of which the numbers are given, or for all where none are, and returns the
+// checkAll makes one attempt, within a context of its own, for those queries of which the numbers are given, or for all where none are, and returns the
 // numbers of those that came too late, which none does of the last attempt.
-func (e *Engine) checkAll(ctx context.Context, queries []Query, which []int, results []Result, last bool) (stale []int) {
+func (e *Engine) checkAll(ctx, within context.Context, queries []Query, which []int, results []Result, last bool) (stale []int) {
 	n := len(queries)
 	if which != nil {
 		n = len(which)
@@ -130,7 +132,7 @@ func (e *Engine) checkAll(ctx context.Context, queries []Query, which []int, res
 		return nil
 	}
 	start := e.now()
-	decided := e.store.CheckAll(ctx, reqs)
+	decided := e.store.CheckAll(within, reqs)
 	elapsed := e.since(start)
 	for i, p := range policies {
 		switch r := &results[number(i)]; {

@@ -27,7 +27,7 @@ func (s *Server) watchAccess(ctx context.Context, group *sync.WaitGroup) {
 	}
 	for _, d := range s.doors {
 		all = append(all, d.certs)
-		if d.serves.Admin && !d.serves.Loopback && d.certs == nil {
+		if (d.serves.Admin || s.started.Admin.ChecksRequireToken) && !d.serves.Loopback && d.certs == nil {
 			s.logger.Warn("tokens that are sent to this address can be read on their way, because it has no TLS: give it some, or have what is in front of it speak TLS",
 				"setting", d.setting, "address", d.net.Addr().String())
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +16,9 @@ const (
 	beatTime = time.Second
 	// beatPatience is how long saying so may take.
 	beatPatience = time.Second
+	// settleTime is for how long a smaller number of servers must be told until it is believed: after Redis was away, was
+	// emptied or has another time the others may not have said yet that they are alive, and be cut off before they do.
+	settleTime = redisstore.BeatLife + 2*beatTime
 	// leaveTime is how long a server that ends may take to say so.
 	leaveTime = 200 * time.Millisecond
 )
@@ -22,9 +26,13 @@ const (
 // fleet is how many servers there are. While Redis cannot be reached it says what was known last: then each of them decides
 // by its share.
 type fleet struct {
-	redis *redis
-	name  string
-	known atomic.Pointer[rank]
+	redis  *redis
+	name   string
+	logger *slog.Logger
+	known  atomic.Pointer[rank]
+
+	failing bool
+	fewer   time.Time // since when fewer servers are told than are known; zero where not
 }
 
 // rank is which of how many servers this is.
@@ -36,7 +44,7 @@ var alone = rank{0, 1}
 func newFleet(r *redis) *fleet {
 	var name [8]byte
 	_, _ = rand.Read(name[:]) // it never fails
-	f := &fleet{redis: r, name: hex.EncodeToString(name[:])}
+	f := &fleet{redis: r, name: hex.EncodeToString(name[:]), logger: r.logger}
 	f.known.Store(&alone)
 	return f
 }
@@ -49,6 +57,10 @@ func (f *fleet) rank() (index, count int) {
 
 // run says once a second that this server is alive, until ctx ends; then that it goes.
 func (f *fleet) run(ctx context.Context) {
+	select {
+	case <-f.redis.tried:
+	case <-ctx.Done():
+	}
 	ticker := time.NewTicker(beatTime)
 	defer ticker.Stop()
 	for {
@@ -71,7 +83,31 @@ func (f *fleet) run(ctx context.Context) {
 func (f *fleet) beat(ctx context.Context, l *redisstore.Ledger) {
 	ctx, cancel := context.WithTimeout(ctx, beatPatience)
 	defer cancel()
-	if index, count, err := l.Beat(ctx, f.name); err == nil {
-		f.known.Store(&rank{index, count})
+	index, count, err := l.Beat(ctx, f.name)
+	f.hear(time.Now(), rank{index, count}, err)
+}
+
+// hear takes over what a beat has said at an instant.
+func (f *fleet) hear(now time.Time, said rank, err error) {
+	if (err != nil) != f.failing {
+		f.failing = err != nil
+		if f.failing {
+			f.logger.Warn("how many servers there are cannot be counted; what was known last holds", "servers", f.known.Load().count, "error", err)
+		} else {
+			f.logger.Info("servers are counted again", "servers", said.count)
+		}
 	}
+	switch {
+	case err != nil:
+		f.fewer = time.Time{}
+		return
+	case said.count >= f.known.Load().count:
+	case f.fewer.IsZero():
+		f.fewer = now
+		return
+	case now.Sub(f.fewer) < settleTime:
+		return
+	}
+	f.fewer = time.Time{}
+	f.known.Store(&said)
 }

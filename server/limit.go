@@ -14,8 +14,7 @@ import (
 // hold theirs.
 type limitedListener struct {
 	net.Listener
-	most    int
-	refused atomic.Int64 // how many were closed because there were so many
+	most int
 
 	mu   sync.Mutex // guards what is below
 	open map[*limitedConn]struct{}
@@ -31,6 +30,8 @@ type limitedConn struct {
 	from *limitedListener
 	idle atomic.Int64 // since when nothing happens, in nanoseconds since 1970; 0 where something does
 	once sync.Once
+
+	bounded atomic.Bool // there is a deadline for writes
 }
 
 func (l *limitedListener) Accept() (net.Conn, error) {
@@ -53,7 +54,6 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		if !full {
 			return c, nil
 		}
-		l.refused.Add(1)
 		if evicted != nil {
 			_ = evicted.Close()
 			return c, nil
@@ -80,6 +80,29 @@ func (c *limitedConn) Close() error {
 		c.from.mu.Unlock()
 	})
 	return c.Conn.Close()
+}
+
+// writeTime is how long a write may take for which nobody has set a deadline: one that TLS makes while a client is read,
+// who can have it answer without end and take no answer.
+const writeTime = 30 * time.Second
+
+func (c *limitedConn) Write(b []byte) (int, error) {
+	if !c.bounded.Load() {
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(writeTime))
+	}
+	return c.Conn.Write(b)
+}
+
+// SetWriteDeadline implements [net.Conn].
+func (c *limitedConn) SetWriteDeadline(t time.Time) error {
+	c.bounded.Store(!t.IsZero())
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// SetDeadline implements [net.Conn].
+func (c *limitedConn) SetDeadline(t time.Time) error {
+	c.bounded.Store(!t.IsZero())
+	return c.Conn.SetDeadline(t)
 }
 
 // CloseWrite has net/http end a connection so that what it has answered arrives.

@@ -248,6 +248,9 @@ func (s *Server) Run(ctx context.Context, reload <-chan struct{}) error {
 	return err
 }
 
+// maxHeaderBytes is the longest header of a request: a key of 4096 bytes, escaped in a URL, is 12 KiB.
+const maxHeaderBytes = 64 << 10
+
 func (s *Server) newHTTPServer(d door) *http.Server {
 	return &http.Server{
 		Handler:           s.asUpstream(d, s.api.Handler(d.serves)),
@@ -257,7 +260,7 @@ func (s *Server) newHTTPServer(d door) *http.Server {
 		IdleTimeout:       s.started.Listen.IdleTime,
 		TLSConfig:         d.certs.config(),
 		ConnState:         s.count,
-		MaxHeaderBytes:    64 << 10, // a key of 4096 bytes, escaped in a URL, is 12 KiB
+		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
 	}
 }
@@ -369,6 +372,9 @@ func (s *Server) apply(file *filesource.File) {
 		return
 	}
 	_, outlasting := s.store.ledger()
+	if s.tokens == nil {
+		settings.Admin.ChecksRequireToken = false // the tokens come with the next start: until then nobody could show one
+	}
 	s.api.Configure(options(settings, outlasting))
 	s.envoy.configure(settings)
 	if s.resp.door != nil {

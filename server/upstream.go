@@ -46,6 +46,7 @@ func (s *Server) listenForMetrics() (err error) {
 	if s.metrics, err = net.Listen("tcp", s.config.Upstream.MetricsAddress); err != nil {
 		return fmt.Errorf(metricsSetting+": %w; give it another address or stop what listens there", err)
 	}
+	s.metrics = limitConnections(s.metrics, s.started.Listen.MaxConnections)
 	return nil
 }
 
@@ -53,5 +54,8 @@ func (s *Server) listenForMetrics() (err error) {
 func (s *Server) newMetricsServer() *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle(s.config.Upstream.MetricsPath, s.telemetry.Handler())
-	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second}
+	return &http.Server{
+		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second,
+		IdleTimeout: s.started.Listen.IdleTime, MaxHeaderBytes: maxHeaderBytes, ConnState: note,
+	}
 }

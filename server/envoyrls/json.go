@@ -1,6 +1,7 @@
 package envoyrls
 
 import (
+	"errors"
 	"io"
 	"net/http"
 
@@ -12,7 +13,11 @@ import (
 func (d *Door) JSON(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxMessage))
 	if err != nil {
-		refuse(w, http.StatusRequestEntityTooLarge)
+		code := http.StatusServiceUnavailable // there is no memory left for bodies, or it took too long
+		if tooLong := new(http.MaxBytesError); errors.As(err, &tooLong) {
+			code = http.StatusRequestEntityTooLarge
+		}
+		refuse(w, code)
 		return
 	}
 	var req pb.RateLimitRequest

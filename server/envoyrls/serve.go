@@ -11,6 +11,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/tap"
 )
 
 // ServerConfig is what a gRPC server of a door can be told. The zero ServerConfig works.
@@ -33,7 +34,9 @@ const (
 	// maxHeader is the longest header of one, in bytes.
 	maxHeader = 64 << 10
 	// maxStreams is how many requests of a connection can be under way; a client that has more waits, or connects again.
-	maxStreams = 1000
+	maxStreams = 250
+	// receiveTime is how long a request may take to arrive and be answered: one that never ends holds what has come of it.
+	receiveTime = 15 * time.Second
 	// handshakeTime is how long a client may take to begin.
 	handshakeTime = 10 * time.Second
 	// leastPing is how often a client may ask whether the connection is there; pingTime is when the server does, of one that
@@ -43,6 +46,19 @@ const (
 	// that finds none gets its own.
 	workersPerProcessor = 64
 )
+
+// tapped gives every request for a decision its time, from when its header has come.
+func tapped(ctx context.Context, info *tap.Info) (context.Context, error) {
+	if info.FullMethodName != pb.RateLimitService_ShouldRateLimit_FullMethodName {
+		return ctx, nil
+	}
+	if until, ok := ctx.Deadline(); ok && time.Until(until) <= receiveTime {
+		return ctx, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, receiveTime)
+	_ = cancel // the stream ends its own context, and this one with it
+	return ctx, nil
+}
 
 // Server returns a gRPC server that answers for the door, with health and reflection.
 func (d *Door) Server(cfg ServerConfig) *grpc.Server {
@@ -64,6 +80,7 @@ func (d *Door) Server(cfg ServerConfig) *grpc.Server {
 	if cfg.Admit != nil {
 		options = append(options, grpc.UnaryInterceptor(admitUnary(cfg.Admit)), grpc.StreamInterceptor(admitStream(cfg.Admit)))
 	}
+	options = append(options, grpc.InTapHandle(tapped))
 	s := grpc.NewServer(options...)
 	pb.RegisterRateLimitServiceServer(s, d)
 	healthpb.RegisterHealthServer(s, d.health)

@@ -88,9 +88,6 @@ func (a *API) Handler(address Address) http.Handler {
 		if a.draining.Load() {
 			w.Header().Set("Connection", "close") // the client's next request goes elsewhere
 		}
-		if r.ContentLength < 0 || r.ContentLength > smallBody {
-			defer a.held.meter(r)()
-		}
 		if err := a.serve(w, r, address); err != nil {
 			problemOf(err).write(w)
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// maxHeld is how much the bodies of all requests can take at once, in bytes. There may be thousands of connections, and
+	// maxHeld is how much the bodies of all checks can take at once, in bytes. There may be thousands of connections, and
 	// each may send a body of [maxBody].
 	maxHeld = 64 << 20
 	// smallBody is the length up to which a body counts for nothing: so are nearly all, and a connection costs about as

@@ -212,6 +212,9 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, address Address) err
 	if rt.kind == checkRoute && a.draining.Load() {
 		return newProblem(draining, "this server is stopping and takes no more checks: ask another one; nothing was charged")
 	}
+	if rt.kind == checkRoute && (r.ContentLength < 0 || r.ContentLength > smallBody) { // how much administration holds is known
+		defer a.held.meter(r)()
+	}
 	if rt.kind == adminRoute {
 		return a.administer(w, r, on, c)
 	}

@@ -196,6 +196,10 @@ func (d *Door) end(s *session) {
 	delete(d.sessions, s)
 }
 
+// cut ends the connection, and with it the session's read or write. It does not say so to the client by TLS, which would wait for a
+// write that the client does not take.
+func (s *session) cut() { _ = s.raw.Close() }
+
 // watch looks once a second at all connections and cuts those whose time is over. A deadline for each read and write would
 // have to be set each time, which costs as much as a decision.
 func (d *Door) watch(done <-chan struct{}) {
@@ -213,7 +217,7 @@ func (d *Door) watch(done <-chan struct{}) {
 		for s := range d.sessions {
 			if due := s.due.Load(); due != 0 && due < now {
 				d.stats.timedOut.Add(1)
-				_ = s.conn.Close() // which ends its read or write
+				s.cut()
 			}
 		}
 		d.mu.Unlock()
@@ -242,7 +246,7 @@ func (d *Door) Shutdown(ctx context.Context) error {
 	}
 	d.mu.Lock()
 	for s := range d.sessions {
-		_ = s.conn.Close()
+		s.cut()
 	}
 	d.mu.Unlock()
 	return ctx.Err()

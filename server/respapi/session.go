@@ -27,6 +27,7 @@ const (
 type session struct {
 	door     *Door
 	conn     net.Conn
+	raw      net.Conn // what is below TLS, else conn
 	id       int64
 	loopback bool
 	due      atomic.Int64 // the second, as the door counts, after which it is cut; 0 for none
@@ -45,10 +46,11 @@ type session struct {
 }
 
 func newSession(d *Door, conn net.Conn, id int64, loopback bool) *session {
+	raw := conn
 	if d.config.TLS != nil {
 		conn = tls.Server(conn, d.config.TLS)
 	}
-	s := &session{door: d, conn: conn, id: id, loopback: loopback, in: make([]byte, firstBuffer)}
+	s := &session{door: d, conn: conn, raw: raw, id: id, loopback: loopback, in: make([]byte, firstBuffer)}
 	s.forget()
 	if !s.known() || d.config.TLS != nil {
 		s.due.Store(d.seconds.Load() + 1 + loginTime)
@@ -91,6 +93,9 @@ func (s *session) serve() {
 		}
 		switch {
 		case !s.known():
+			if login == 0 { // since when it needs a token
+				login = s.door.seconds.Load() + 1 + loginTime
+			}
 			s.due.Store(login)
 		case s.filled == 0:
 			s.due.Store(s.door.idleDue())

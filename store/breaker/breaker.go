@@ -277,7 +277,7 @@ const (
 // judge says what the end of a call says of the store.
 func (s *Store) judge(ctx context.Context, start time.Duration, err error) verdict {
 	switch {
-	case err == nil, !errors.Is(err, sluice.ErrNotSent) && !errors.Is(err, sluice.ErrUncertain):
+	case err == nil, errors.Is(err, sluice.ErrForeignState), !errors.Is(err, sluice.ErrNotSent) && !errors.Is(err, sluice.ErrUncertain):
 		return answered
 	case ctx.Err() != nil && s.now()-start < s.config.Timeout/2:
 		return unknown

@@ -48,10 +48,9 @@ func (s *Store) Run(ctx context.Context) error {
 
 // watch looks at an open part until it answers.
 func (s *Store) watch(ctx context.Context, p *part) {
-	req := s.question(p)
 	gap, answers := firstGap, 0
 	for nap(ctx, gap) {
-		_, err := s.Store.Check(ctx, req)
+		_, err := s.Store.Check(ctx, s.question(p)) // which keys are whose is known once the store has been reached
 		switch {
 		case s.judge(context.Background(), 0, err) == answered:
 			if answers++; answers == enoughAnswers {
@@ -77,10 +76,9 @@ func (s *Store) pass(p *part) {
 // doubt looks whether a part answers of which a caller did not wait long enough to know.
 func (s *Store) doubt(ctx context.Context, p *part) {
 	defer p.doubted.Store(false)
-	req := s.question(p)
 	for range mostInARow {
 		start := s.now()
-		_, err := s.Store.Check(ctx, req)
+		_, err := s.Store.Check(ctx, s.question(p))
 		if ctx.Err() != nil {
 			return
 		}
