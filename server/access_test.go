@@ -224,6 +224,27 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// TestTokensComeWithTheNextStart has a server that was started without tokens read that checks need one: until it has any
+// nobody could show one, so that nobody needs to.
+func TestTokensComeWithTheNextStart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file, tokens := filepath.Join(dir, "sluice.yaml"), filepath.Join(dir, "tokens")
+	const policies = "policies: {api: {limits: [5/h]}}\n"
+	writeFile(t, file, policies)
+	writeFile(t, tokens, access.Line("ops", access.Admin, "first")+"\n")
+	r := run(t, file, map[string]string{"listen.resp": "127.0.0.1:0"})
+	redis := respClient(t, r.server.Addr("listen.resp").String())
+	writeFile(t, file, policies+"admin: {tokens_file: "+tokens+", checks_require_token: true}\n")
+	r.eventually("the log says what holds from the next start on", func() bool { return strings.Contains(r.log.String(), "admin.tokens_file") })
+	if status, body := r.ask("POST", "/v1/check", `{"policy":"api","key":"k"}`); status != 200 {
+		t.Errorf("a check is answered %d %s", status, body)
+	}
+	if got := redis("SL.CHECK api k"); strings.HasPrefix(got, "-") {
+		t.Errorf("SL.CHECK is answered %s", got)
+	}
+}
+
 // respClient returns what sends a line to the door for clients of Redis and returns the first line of the answer.
 func respClient(t *testing.T, address string) func(line string) string {
 	t.Helper()

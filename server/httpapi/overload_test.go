@@ -87,6 +87,9 @@ func TestBodiesAreBounded(t *testing.T) {
 	if w := d.send("POST", "/v1/check", check); w.Code != 200 {
 		t.Errorf("a small body beside 64 MiB of others: %d %s", w.Code, w.Body)
 	}
+	if w := d.send("PUT", "/v1/policies/x", `{"limits":["1/s"]}`+strings.Repeat(" ", 5000)); w.Code != http.StatusCreated {
+		t.Errorf("administration beside 64 MiB of checks: %d %s", w.Code, w.Body)
+	}
 	close(end)
 	slow.Wait()
 	if w := d.send("POST", "/v1/check", check+strings.Repeat(" ", 5000)); w.Code != http.StatusOK {

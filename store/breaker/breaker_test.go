@@ -246,6 +246,10 @@ func TestOpens(t *testing.T) {
 			s.fail(0, fmt.Errorf("BADSTATE: %w", sluice.ErrForeignState))
 			s.every("0", 20*time.Millisecond, 20)
 		}, 0},
+		"foreign states that may have been charged": {func(s *scene) {
+			s.fail(0, fmt.Errorf("limits nobody can read: %w: %w", sluice.ErrUncertain, sluice.ErrForeignState))
+			s.every("0", 20*time.Millisecond, 20)
+		}, 0},
 		"too late": {func(s *scene) { s.fail(0, sluice.ErrStale); s.every("0", 20*time.Millisecond, 20) }, 0},
 		"slow answers": {func(s *scene) {
 			s.store.parts[0].slow.Store(int64(timeout - time.Millisecond))
