@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluice-project/sluice/internal/redistest"
 )
@@ -15,7 +16,7 @@ func TestLeases(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t, redistest.Options{})
 	file := filepath.Join(t.TempDir(), "sluice.yaml")
-	const policies = "store_timeout: 5s\npolicies:\n  api: {limits: [1000/d burst 1000], lease: {share: 50%, ttl: 5s}}\n"
+	const policies = "store_timeout: 5s\npolicies:\n  api: {limits: [1000/h burst 1000], lease: {share: 50%, ttl: 5s}}\n"
 	if err := os.WriteFile(file, []byte(policies), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +32,7 @@ func TestLeases(t *testing.T) {
 	const allowed, byLease = `"allowed":true`, `"source":"lease"`
 	here.eventually("Redis answers", func() bool { return strings.Contains(check(here, "first"), `"source":"store"`) })
 
-	admitted, leased := 0, 0
+	admitted, leased, begun := 0, 0, time.Now()
 	for range 1500 {
 		for _, r := range []*running{here, there} {
 			body := check(r, "both")
@@ -43,8 +44,9 @@ func TestLeases(t *testing.T) {
 			}
 		}
 	}
-	if admitted != 1000 || leased < 500 {
-		t.Errorf("%d were admitted by two servers, %d of them by lease, want 1000, and most", admitted, leased)
+	more := int(time.Since(begun)/(3600*time.Millisecond)) + 1 // have come back meanwhile
+	if admitted < 1000 || admitted > 1000+more || leased < 500 {
+		t.Errorf("%d were admitted by two servers, %d of them by lease, want 1000 and %d at most, and most of them", admitted, leased, more)
 	}
 
 	for _, change := range []struct {
