@@ -6,6 +6,7 @@ var (
 	shares   = suite{dir: ".", run: "^TestShare"}
 	alone    = suite{dir: "engine", run: "^Test(Fleet|Share|Local)"}
 	beats    = suite{dir: "store/redisstore", run: "^Test(Beat|Part$)"}
+	ranking  = suite{dir: "server", run: "^TestFleetBelieves"}
 	outage   = suite{dir: "server", run: "^TestOutage$"}
 	sources  = suite{dir: "server/httpapi", run: "^TestAuthorizeSays"}
 )
@@ -103,9 +104,27 @@ var outageFaults = []fault{
 		new: "3*failed >= all",
 	},
 	{
+		name: "a state that nobody can read opens, where it may have been charged",
+		file: "store/breaker/breaker.go", by: breaking,
+		old: "case err == nil, errors.Is(err, sluice.ErrForeignState), ",
+		new: "case err == nil, ",
+	},
+	{
+		name: "a server that finds Redis again first believes that it is alone",
+		file: "server/fleet.go", by: ranking,
+		old: "case now.Sub(f.fewer) < settleTime:\n\t\treturn\n",
+		new: "",
+	},
+	{
+		name: "a beat that fails leaves the time for which fewer servers were told",
+		file: "server/fleet.go", by: ranking,
+		old: "case err != nil:\n\t\tf.fewer = time.Time{}\n",
+		new: "case err != nil:\n",
+	},
+	{
 		name: "what the store refuses opens",
 		file: "store/breaker/breaker.go", by: breaking,
-		old: "case err == nil, !errors.Is(err, sluice.ErrNotSent) && !errors.Is(err, sluice.ErrUncertain):",
+		old: "case err == nil, errors.Is(err, sluice.ErrForeignState), !errors.Is(err, sluice.ErrNotSent) && !errors.Is(err, sluice.ErrUncertain):",
 		new: "case err == nil:",
 	},
 	{

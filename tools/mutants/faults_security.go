@@ -9,10 +9,30 @@ var (
 	secure     = suite{dir: "server", run: "^Test(TLS|Certificates|Places)"}
 	crowded    = suite{dir: "server", run: "^TestMaxConnections$"}
 	watching   = suite{dir: "internal/watch"}
+	writes     = suite{dir: "server", run: "^TestWritesEnd$"}
+	later      = suite{dir: "server", run: "^TestTokensComeWith"}
 )
 
 // securityFaults are in tokens and roles, in TLS, and in the bounds of the doors.
 var securityFaults = []fault{
+	{
+		name: "what TLS answers while a client is read is waited for without end",
+		file: "server/limit.go", by: writes,
+		old: "if !c.bounded.Load() {",
+		new: "if false {",
+	},
+	{
+		name: "a token is needed where nobody could show one",
+		file: "server/server.go", by: later,
+		old: "settings.Admin.ChecksRequireToken = false",
+		new: "_ = settings.Admin.ChecksRequireToken",
+	},
+	{
+		name: "bodies of checks take the place of those of administration",
+		file: "server/httpapi/route.go", by: admission,
+		old: "if rt.kind == checkRoute && (r.ContentLength < 0",
+		new: "if (r.ContentLength < 0",
+	},
 	{
 		name: "a token lets in by the beginning of its digest",
 		file: "server/access/tokens.go", by: tokens,
