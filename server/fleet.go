@@ -72,7 +72,7 @@ func (f *fleet) run(ctx context.Context) {
 			if c := f.redis.reached.Load(); c != nil {
 				leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
 				defer cancel()
-				_ = c.Ledger.Leave(leaving, f.name) // else the others see it in three seconds
+				_ = c.Ledger.Leave(leaving, f.name) // else it is counted for three seconds more
 			}
 			return
 		case <-ticker.C:
