@@ -92,8 +92,10 @@ func show(o options) {
 	fmt.Printf("SEED=%d\n", o.seed)
 	for _, t := range o.topologies {
 		fmt.Println(t)
-		for _, f := range faults.Schedule(o.seed, t, o.length, servers) {
-			fmt.Println(f)
+		for _, track := range faults.Tracks {
+			for _, f := range track.Schedule(o.seed, t, o.length, servers) {
+				fmt.Println(f)
+			}
 		}
 	}
 }

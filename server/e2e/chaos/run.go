@@ -62,7 +62,7 @@ func runOne(t world.Topology, o options, binary, dir string, out io.Writer) (*re
 	length := o.length - time.Since(begun) - quiet
 	run.Faults, err = faults.NewRunner(w, func(f record.Fault) {
 		fmt.Fprintf(out, "%s %6.1fs %-26s %-12s %5.1fs %s\n", t, float64(f.From-run.Begin)/1e9, f.Kind, f.Target, float64(f.To-f.From)/1e9, f.Note)
-	}).Run(faults.Schedule(o.seed, t, length, servers))
+	}).Run(o.seed, length)
 	run.Mended = time.Now().UnixNano()
 	if err == nil {
 		time.Sleep(quiet)

@@ -58,13 +58,13 @@ type client interface {
 }
 
 // hot are the policies of the servers whose keys are few.
-var hot = []string{"bucket", "window", "coarse", "fixed", "aligned", "counter", "both", "lent", "cached"}
+var hot = []string{"bucket", "window", "coarse", "fixed", "aligned", "counter", "both", "lent", "cached", "shared", "parted"}
 
 // doors are all ways, with about a thousand checks a second for each server.
 var doors = []door{
 	{record.HTTPCheck, 2, 1, 25 * time.Millisecond, hot, newHTTPCheck},
-	{record.HTTPBatch, 1, 60, 125 * time.Millisecond, append([]string{"cold", "cold", "cold", "cold", "cold", "cold"}, hot...), newHTTPBatch},
-	{record.Authorize, 1, 1, 25 * time.Millisecond, []string{"bucket", "window", "fixed", "both"}, newAuthorize},
+	{record.HTTPBatch, 1, 66, 125 * time.Millisecond, append([]string{"cold", "cold", "cold", "cold", "cold", "cold"}, hot...), newHTTPBatch},
+	{record.Authorize, 1, 1, 25 * time.Millisecond, []string{"bucket", "window", "fixed", "both", "shared"}, newAuthorize},
 	{record.Envoy, 2, 1, 25 * time.Millisecond, []string{"envoy.window", "envoy.bucket"}, newEnvoy},
 	{record.RESPCheck, 1, 25, 90 * time.Millisecond, append([]string{"cold", "cold", "cold"}, hot...), newRESPCheck},
 	{record.Throttle, 1, 12, 80 * time.Millisecond, []string{plan.Throttle}, newThrottle},

@@ -118,6 +118,10 @@ func obeyed(run *record.Run, r *Report) {
 		c := &run.Checks[i]
 		policy := &run.Policies[run.Subjects[c.Subject].Policy]
 		switch {
+		case c.Source == record.Fallback && !policy.Local, c.Source == record.ErrorPolicy && policy.Local:
+			r.violate(OnError, "%s: %s of server %d at %s was answered by %s", policy.Name, c.Door, c.Server, seconds(c.Asked-run.Begin), c.Source)
+		case c.Source == record.Fallback:
+			r.Looked[OnError]++
 		case c.Source == record.ErrorPolicy:
 			r.Looked[OnError]++
 			if c.Allowed == policy.Deny {

@@ -12,44 +12,51 @@ import (
 // admitted outside of it. What is admitted while Redis forgets may belong to the time before or after, and counts for
 // neither; nor does what on_error lets through.
 func (s *subject) bounds(r *Report) {
-	for _, era := range s.eras() {
-		r.Looked[Bound] += len(era)
-		if len(era) == 0 {
-			continue
-		}
-		for i := range s.policy.Limits {
-			l := &s.policy.Limits[i]
-			switch l.Algorithm {
-			case record.TokenBucket:
-				s.inEverySpan(r, era, l)
-			case record.SlidingWindow:
-				s.inEveryPeriod(r, era, l, l.Count)
-			case record.FixedWindow:
-				s.inEveryPeriod(r, era, l, 2*l.Count-1)
-			case record.AlignedWindow:
-				s.inEveryWindow(r, era, l)
-			case record.SlidingCounter:
-				s.inEveryWindow(r, era, l)
-				s.inEveryPeriod(r, era, l, 2*l.Count-1)
-			}
-		}
-	}
-}
-
-// eras returns the admissions of a key, parted by the instants at which Redis may have forgotten it.
-func (s *subject) eras() [][]record.Check {
-	type gap struct{ from, to int64 }
 	var gaps []gap
 	for i := range s.run.Faults {
 		if f := &s.run.Faults[i]; s.forgets(f) {
 			gaps = append(gaps, gap{f.ForgetFrom, f.ForgetTo})
 		}
 	}
+	for _, era := range eras(s.checks, admitted, gaps) {
+		s.hold(r, Bound, era)
+	}
+}
+
+// hold holds admissions, in the order of their questions, against the limits.
+func (s *subject) hold(r *Report, rule string, all []record.Check) {
+	r.Looked[rule] += len(all)
+	if len(all) == 0 {
+		return
+	}
+	for i := range s.policy.Limits {
+		l := &s.policy.Limits[i]
+		switch l.Algorithm {
+		case record.TokenBucket:
+			s.inEverySpan(r, rule, all, l)
+		case record.SlidingWindow:
+			s.inEveryPeriod(r, rule, all, l, l.Count)
+		case record.FixedWindow:
+			s.inEveryPeriod(r, rule, all, l, 2*l.Count-1)
+		case record.AlignedWindow:
+			s.inEveryWindow(r, rule, all, l)
+		case record.SlidingCounter:
+			s.inEveryWindow(r, rule, all, l)
+			s.inEveryPeriod(r, rule, all, l, 2*l.Count-1)
+		}
+	}
+}
+
+// gap is a time of which nothing is known.
+type gap struct{ from, to int64 }
+
+// eras returns the checks that are counted, parted by the gaps. What may have been decided in one is in none.
+func eras(checks []record.Check, counted func(*record.Check) bool, gaps []gap) [][]record.Check {
 	slices.SortFunc(gaps, func(a, b gap) int { return cmp.Compare(a.from, b.from) })
 	eras := make([][]record.Check, len(gaps)+1)
-	for i := range s.checks {
-		c := &s.checks[i]
-		if !admitted(c) {
+	for i := range checks {
+		c := &checks[i]
+		if !counted(c) {
 			continue
 		}
 		// It is of the era after the last gap that ended before it was asked, if the next gap began after its answer.
@@ -69,7 +76,7 @@ func (s *subject) eras() [][]record.Check {
 }
 
 // inEverySpan holds for a token bucket: in every span its burst, and what it earns in it.
-func (s *subject) inEverySpan(r *Report, all []record.Check, l *record.Limit) {
+func (s *subject) inEverySpan(r *Report, rule string, all []record.Check, l *record.Limit) {
 	byEnd := make([]int, len(all))
 	for i := range byEnd {
 		byEnd[i] = i
@@ -89,7 +96,7 @@ func (s *subject) inEverySpan(r *Report, all []record.Check, l *record.Limit) {
 		most, from := spans.greatest()
 		if excess := most - l.Count*(ends-base) - l.Burst*l.Period; excess > 0 {
 			taken := s.unitsWithin(all, all[from].Asked, ends)
-			r.violate(Bound, "%s: %d units in the %s from %s, of which the burst is %d and %.3f are earned", s.name, taken,
+			r.violate(rule, "%s: %d units in the %s from %s, of which the burst is %d and %.3f are earned", s.name, taken,
 				seconds(ends-all[from].Asked), s.at(all[from].Asked), l.Burst, float64(l.Count)*float64(ends-all[from].Asked)/float64(l.Period))
 			return
 		}
@@ -97,7 +104,7 @@ func (s *subject) inEverySpan(r *Report, all []record.Check, l *record.Limit) {
 }
 
 // inEveryPeriod holds for what admits at most so many units in every period.
-func (s *subject) inEveryPeriod(r *Report, all []record.Check, l *record.Limit, most int64) {
+func (s *subject) inEveryPeriod(r *Report, rule string, all []record.Check, l *record.Limit, most int64) {
 	answered := make([]int64, len(all))
 	for i := range all {
 		answered[i] = all[i].Answered()
@@ -113,7 +120,7 @@ func (s *subject) inEveryPeriod(r *Report, all []record.Check, l *record.Limit, 
 	for i := range all {
 		ends := all[i].Asked + l.Period
 		if n := whole.below(ends) - early.below(ends); n > most {
-			r.violate(Bound, "%s: %d units in the %s from %s, of which at most %d may be", s.name, n, seconds(l.Period), s.at(all[i].Asked), most)
+			r.violate(rule, "%s: %d units in the %s from %s, of which at most %d may be", s.name, n, seconds(l.Period), s.at(all[i].Asked), most)
 			return
 		}
 		early.add(all[i].Answered(), int64(all[i].Cost))
@@ -121,7 +128,7 @@ func (s *subject) inEveryPeriod(r *Report, all []record.Check, l *record.Limit, 
 }
 
 // inEveryWindow holds for windows that begin at multiples of the period.
-func (s *subject) inEveryWindow(r *Report, all []record.Check, l *record.Limit) {
+func (s *subject) inEveryWindow(r *Report, rule string, all []record.Check, l *record.Limit) {
 	windows := make(map[int64]int64)
 	for i := range all {
 		w := all[i].Asked / l.Period
@@ -129,7 +136,7 @@ func (s *subject) inEveryWindow(r *Report, all []record.Check, l *record.Limit) 
 			continue
 		}
 		if windows[w] += int64(all[i].Cost); windows[w] > l.Count {
-			r.violate(Bound, "%s: %d units in the window of %s that begins at %s, of which at most %d may be", s.name, windows[w],
+			r.violate(rule, "%s: %d units in the window of %s that begins at %s, of which at most %d may be", s.name, windows[w],
 				seconds(l.Period), s.at(w*l.Period), l.Count)
 			return
 		}

@@ -43,6 +43,7 @@ func (r *Report) violate(rule, format string, args ...any) {
 // The rules.
 const (
 	Bound    = "bound"
+	Shares   = "shares add up"
 	Refusal  = "a refusal takes nothing"
 	InTime   = "in time"
 	OnError  = "on_error"
@@ -53,7 +54,7 @@ const (
 )
 
 // Rules are all rules in the order in which they are told.
-var Rules = []string{Bound, Refusal, InTime, OnError, Back, Ticks, Expiry, Resource}
+var Rules = []string{Bound, Shares, Refusal, InTime, OnError, Back, Ticks, Expiry, Resource}
 
 // Run looks at a run.
 func Run(run *record.Run) *Report {
@@ -64,12 +65,14 @@ func Run(run *record.Run) *Report {
 			bySubject[c.Subject] = append(bySubject[c.Subject], c)
 		}
 	}
+	apart := apartnessOf(run)
 	for i, checks := range bySubject {
 		slices.SortStableFunc(checks, func(a, b record.Check) int { return cmp.Compare(a.Asked, b.Asked) })
 		policy := &run.Policies[run.Subjects[i].Policy]
 		s := subject{run: run, policy: policy, name: policy.Name + " " + run.Subjects[i].Key, checks: checks}
 		s.shard = shardOf(run.Subjects[i].Tag, run.Shards)
 		s.bounds(r)
+		s.shares(r, apart)
 		s.refusals(r)
 	}
 	inTime(run, r)

@@ -110,7 +110,7 @@ func TestBound(t *testing.T) {
 	// uncounted is one unit more that does not count.
 	uncounted := []func(*made){
 		func(m *made) { m.lets(1, 1)[0].Source = record.ErrorPolicy },
-		func(m *made) { m.lets(1, 1)[0].Source = record.Fallback },
+		func(m *made) { m.lets(1, 1)[0].Source, m.Policies[0].Local = record.Fallback, true },
 		func(m *made) { m.lets(1, 1)[0].Allowed = false },
 		func(m *made) {
 			c := m.lets(1, 1)
@@ -345,6 +345,14 @@ func TestOnError(t *testing.T) {
 	m.requireOnly(t, OnError)
 	c[0].Door = record.Throttle
 	m.requireOnly(t, "")
+	for source, local := range map[record.Source]bool{record.ErrorPolicy: false, record.Fallback: true} {
+		m := runOf(bucketLimit)
+		m.lets(1, s)[0].Source = source
+		m.Policies[0].Local = local
+		m.requireOnly(t, "")
+		m.Policies[0].Local = !local
+		m.requireOnly(t, OnError)
+	}
 }
 
 func TestBack(t *testing.T) {
@@ -352,6 +360,7 @@ func TestBack(t *testing.T) {
 	for source, rule := range map[record.Source]string{record.Store: "", record.Lease: "", record.DenyCache: "", record.ErrorPolicy: Back, record.Fallback: Back} {
 		m := runOf(bucketLimit)
 		m.lets(1, 1004*s)[0].Source = source
+		m.Policies[0].Local = source == record.Fallback
 		m.requireOnly(t, rule)
 		m.Checks[0].Asked = begin + 1002*s
 		m.requireOnly(t, "")

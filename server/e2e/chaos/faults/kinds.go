@@ -3,7 +3,6 @@
 package faults
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -23,39 +22,48 @@ type kind struct {
 
 var (
 	replicated = map[world.Topology]bool{world.Sentinel: true, world.Cluster: true}
+	clustered  = map[world.Topology]bool{world.Cluster: true}
 	brief      = time.Millisecond
 )
 
-// kinds are all kinds. To add one (a certificate or a token that is rotated, say), add a row: what it does to whom, and
-// what of it the checker must know, which is who was hurt and whether Redis may have forgotten something.
-var kinds = []kind{
-	{"kill a server", 300 * brief, 2000 * brief, nil, killServer},
-	{"freeze a server", 300 * brief, 2500 * brief, nil, freezeServer},
-	{"kill a Redis", 200 * brief, 3000 * brief, nil, killRedis},
-	{"freeze a Redis", 300 * brief, 3500 * brief, nil, freezeRedis},
-	{"hand over", 100 * brief, 500 * brief, replicated, failover},
-	{"part a server", 500 * brief, 2500 * brief, nil, network(false, world.Condition{Up: world.Swallow, Down: world.Swallow})},
-	{"part all servers", 500 * brief, 2500 * brief, nil, network(true, world.Condition{Up: world.Hold, Down: world.Hold})},
-	{"lose what goes to Redis", 500 * brief, 2500 * brief, nil, network(false, world.Condition{Up: world.Swallow})},
-	{"lose what comes from Redis", 500 * brief, 2500 * brief, nil, network(false, world.Condition{Down: world.Swallow})},
-	{"hold what comes from Redis", 500 * brief, 2500 * brief, nil, network(true, world.Condition{Down: world.Hold})},
-	{"cut and refuse", 500 * brief, 2500 * brief, nil, network(true, world.Condition{Refuse: true})},
-	{"slow network", 1000 * brief, 3000 * brief, nil, slow},
-	{"half-open connections", 500 * brief, 2500 * brief, nil, halfOpen},
-	{"cut connections", 10 * brief, 100 * brief, nil, cut},
-	{"SCRIPT FLUSH", 10 * brief, 100 * brief, nil, command(false, "SCRIPT", "FLUSH")},
-	{"FLUSHALL", 10 * brief, 100 * brief, nil, command(true, "FLUSHALL")},
-	{"CLIENT KILL", 10 * brief, 100 * brief, nil, command(false, "CLIENT", "KILL", "TYPE", "normal")},
-	{"CLIENT PAUSE", 300 * brief, 2000 * brief, nil, pauseClients},
-	{"out of memory", 500 * brief, 2500 * brief, nil, outOfMemory},
-}
+const handOver = "hand over"
 
-// Kinds returns how many kinds there are.
-func Kinds() int { return len(kinds) }
+// Tracks are what goes on at the same time: something of Redis is broken, and something of the servers or their network.
+// Within a track one thing is broken after the other. To add a kind, add a row: what it does to whom, and what of it the
+// checker must know, which is who was hurt and whether Redis may have forgotten something.
+var Tracks = []Track{
+	{"redis", false, []kind{
+		{"kill a Redis", 200 * brief, 3000 * brief, nil, killRedis},
+		{"freeze a Redis", 300 * brief, 3500 * brief, nil, freezeRedis},
+		{handOver, 100 * brief, 500 * brief, replicated, failover},
+		{"move slots", 500 * brief, 2000 * brief, clustered, moveSlots},
+		{"SCRIPT FLUSH", 10 * brief, 100 * brief, nil, command(false, "SCRIPT", "FLUSH")},
+		{"FLUSHALL", 10 * brief, 100 * brief, nil, command(true, "FLUSHALL")},
+		{"CLIENT KILL", 10 * brief, 100 * brief, nil, command(false, "CLIENT", "KILL", "TYPE", "normal")},
+		{"CLIENT PAUSE", 300 * brief, 2000 * brief, nil, pauseClients},
+		{"busy with a script", 300 * brief, 1500 * brief, nil, busy},
+		{"out of memory", 500 * brief, 2500 * brief, nil, setting("maxmemory", "1", "0")},
+		{"too few replicas", 500 * brief, 2500 * brief, nil, setting("min-replicas-to-write", "9", "0")},
+		{"cannot save", 500 * brief, 2500 * brief, nil, cannotSave},
+	}},
+	{"servers", true, []kind{
+		{"kill a server", 300 * brief, 2000 * brief, nil, killServer},
+		{"freeze a server", 300 * brief, 2500 * brief, nil, freezeServer},
+		{"part a server", 500 * brief, 2500 * brief, nil, network(false, world.Condition{Up: world.Swallow, Down: world.Swallow})},
+		{"part all servers", 500 * brief, 2500 * brief, nil, network(true, world.Condition{Up: world.Hold, Down: world.Hold})},
+		{"lose what goes to Redis", 500 * brief, 2500 * brief, nil, network(false, world.Condition{Up: world.Swallow})},
+		{"lose what comes from Redis", 500 * brief, 2500 * brief, nil, network(false, world.Condition{Down: world.Swallow})},
+		{"hold what comes from Redis", 500 * brief, 2500 * brief, nil, network(true, world.Condition{Down: world.Hold})},
+		{"cut and refuse", 500 * brief, 2500 * brief, nil, network(true, world.Condition{Refuse: true})},
+		{"slow network", 1000 * brief, 3000 * brief, nil, slow},
+		{"half-open connections", 500 * brief, 2500 * brief, nil, halfOpen},
+		{"cut connections", 10 * brief, 100 * brief, nil, cut},
+	}},
+}
 
 func killServer(r *Runner, f Fault, note *record.Fault) error {
 	s := r.world.Servers[f.Server]
-	note.Servers = []int{f.Server}
+	note.Servers, note.Anew = []int{f.Server}, true
 	s.Kill()
 	r.sleep(f.For)
 	return s.Start()
@@ -197,17 +205,68 @@ func pauseClients(r *Runner, f Fault, note *record.Fault) error {
 	return nil
 }
 
-func outOfMemory(r *Runner, f Fault, note *record.Fault) error {
+// setting has the master of a shard have another setting for a while.
+func setting(name, broken, normal string) func(*Runner, Fault, *record.Fault) error {
+	return func(r *Runner, f Fault, note *record.Fault) error {
+		m, err := r.master(f, note)
+		if err != nil {
+			return err
+		}
+		if _, err := m.Do("CONFIG", "SET", name, broken); err != nil {
+			return err
+		}
+		r.sleep(f.For)
+		_, err = m.Do("CONFIG", "SET", name, normal)
+		return err
+	}
+}
+
+// busy has the master of a shard run a script that does not end until it is killed.
+func busy(r *Runner, f Fault, note *record.Fault) error {
 	m, err := r.master(f, note)
 	if err != nil {
 		return err
 	}
-	if _, err := m.Do("CONFIG", "SET", "maxmemory", 1); err != nil {
+	if r.world.Topology != world.Single && f.For > 500*time.Millisecond { // nobody else is answered, either
+		r.forgets(f, note)
+	}
+	ended := m.Busy()
+	r.sleep(f.For)
+	_, _ = m.Do("SCRIPT", "KILL") // a Sentinel may have been first
+	return <-ended
+}
+
+// cannotSave has the master of a shard refuse to write, because its last copy on disk failed.
+func cannotSave(r *Runner, f Fault, note *record.Fault) error {
+	m, err := r.master(f, note)
+	if err != nil {
+		return err
+	}
+	if err := m.BreakSaving(); err != nil {
 		return err
 	}
 	r.sleep(f.For)
-	_, err = m.Do("CONFIG", "SET", "maxmemory", 0)
-	return err
+	return m.MendSaving()
 }
 
-var errDied = errors.New("a server has ended by itself")
+// moveSlots has another master take over some slots that are in use, and give them back. The time that each way takes is
+// half of the fault's: during it a slot has keys at both.
+func moveSlots(r *Runner, f Fault, note *record.Fault) error {
+	m, err := r.master(f, note)
+	if err != nil {
+		return err
+	}
+	to := r.world.Masters()[(f.Shard+1)%r.world.Shards()]
+	if to == nil {
+		return fmt.Errorf("there is no master to move slots to")
+	}
+	slots, err := m.SlotsInUse(8)
+	if err != nil {
+		return err
+	}
+	note.Note = fmt.Sprintf("%d slots to %s", len(slots), to.Name)
+	if err := r.world.MoveSlots(slots, m, to, func() { r.sleep(f.For / 2) }); err != nil {
+		return err
+	}
+	return r.world.MoveSlots(slots, to, m, func() { r.sleep(f.For / 2) })
+}

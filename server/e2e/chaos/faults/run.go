@@ -3,71 +3,127 @@
 package faults
 
 import (
+	"context"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/sluice-project/sluice/server/e2e/chaos/record"
 	"github.com/sluice-project/sluice/server/e2e/chaos/world"
 )
 
-// Runner breaks a world by a schedule, one thing at a time, and sees that Redis is well again after each.
+// Runner breaks a world by schedules, each one thing at a time, and sees that Redis is well again before the next is broken
+// in it.
 type Runner struct {
 	world *world.World
+
+	mu    sync.Mutex
 	tell  func(record.Fault)
 	notes []record.Fault
+
+	lineage []string // of the shards, when it was seen last; of the track of Redis alone
+	seen    int64
 }
 
 // NewRunner returns a runner that tells each fault when it is over.
 func NewRunner(w *world.World, tell func(record.Fault)) *Runner { return &Runner{world: w, tell: tell} }
 
-// Run carries out a schedule, and returns what was broken when. The error is that something cannot be mended any more, or
-// that a server has ended by itself; nothing can be said of a run with one.
-func (r *Runner) Run(schedule []Fault) ([]record.Fault, error) {
+// Run breaks what all tracks break in some time, by a seed, and returns what was broken when. The error is that something
+// cannot be mended any more, or that a server has ended by itself; nothing can be said of a run with one.
+func (r *Runner) Run(seed uint64, length time.Duration) ([]record.Fault, error) {
 	begin := time.Now()
-	for _, f := range schedule {
-		r.sleep(time.Until(begin.Add(f.At)))
-		for i, s := range r.world.Servers {
-			if s.Died() {
-				return r.notes, fmt.Errorf("server %d: %w before %q", i, errDied, f.Kind)
+	ctx, stop := context.WithCancelCause(context.Background())
+	defer stop(nil)
+	var running sync.WaitGroup
+	for i := range Tracks {
+		running.Go(func() {
+			if err := r.run(ctx, &Tracks[i], begin, Tracks[i].Schedule(seed, r.world.Topology, length, len(r.world.Servers))); err != nil {
+				stop(err)
 			}
-		}
-		if err := r.one(f); err != nil {
-			return r.notes, fmt.Errorf("%s, at %s: %w", f.Kind, time.Since(begin).Round(time.Millisecond), err)
-		}
+		})
 	}
-	return r.notes, nil
+	running.Wait()
+	r.takenOver(nil)
+	return r.notes, context.Cause(ctx)
 }
 
-func (r *Runner) one(f Fault) error {
-	note := record.Fault{Kind: f.Kind, From: time.Now().UnixNano(), Shard: -1}
-	if len(kindOf(f.Kind).name) == 0 {
-		return fmt.Errorf("there is no such kind")
+func (r *Runner) run(ctx context.Context, track *Track, begin time.Time, schedule []Fault) error {
+	for _, f := range schedule {
+		r.sleep(time.Until(begin.Add(f.At)))
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := r.one(track, f); err != nil {
+			return fmt.Errorf("%s, at %s: %w", f.Kind, time.Since(begin).Round(time.Millisecond), err)
+		}
 	}
-	err := kindOf(f.Kind).do(r, f, &note)
+	return nil
+}
+
+func (r *Runner) one(track *Track, f Fault) error {
+	if track.ofServers {
+		for i, s := range r.world.Servers {
+			if s.Died() {
+				return fmt.Errorf("before it, server %d has ended by itself", i)
+			}
+		}
+	}
+	if !track.ofServers {
+		r.takenOver(nil)
+	}
+	note := record.Fault{Kind: f.Kind, From: time.Now().UnixNano(), Shard: -1}
+	err := track.kindOf(f.Kind).do(r, f, &note)
 	if len(note.Servers) > 0 {
 		note.Target = fmt.Sprintf("server %d", note.Servers[0])
 	}
+	if err == nil && !track.ofServers {
+		err = r.world.WaitHealthy()
+	}
 	if err != nil {
 		note.Note = err.Error()
-	} else {
-		err = r.world.WaitHealthy()
 	}
 	note.To = time.Now().UnixNano()
 	if note.Forgets && note.ForgetTo == 0 {
 		note.ForgetTo = note.To
 	}
-	r.notes = append(r.notes, note)
-	r.tell(note)
+	if !track.ofServers {
+		r.takenOver(&note)
+	}
+	r.write(note)
 	return err
 }
 
-func kindOf(name string) kind {
-	for _, k := range kinds {
-		if k.name == name {
-			return k
-		}
+// write notes a fault that is over.
+func (r *Runner) write(note record.Fault) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.notes = append(r.notes, note)
+	r.tell(note)
+}
+
+// takenOver sees whether another node has become a master since it was seen last, without having been told to: a busy
+// machine is enough for that. What the one before had not told it yet is forgotten then. That is noted of the fault that
+// was there meanwhile, or where there was none of a fault of its own.
+func (r *Runner) takenOver(during *record.Fault) {
+	now, at := r.world.Lineage(), time.Now().UnixNano()
+	before, since := r.lineage, r.seen
+	r.lineage, r.seen = now, at
+	if slices.Equal(before, now) || r.world.Topology == world.Single || before == nil {
+		return
 	}
-	return kind{}
+	switch {
+	case during == nil:
+		r.write(record.Fault{Kind: "taken over", Target: "any shard", From: since, To: at, Forgets: true, ForgetFrom: since, ForgetTo: at, Shard: -1})
+	case during.Kind == handOver && r.world.Topology == world.Cluster: // the one before has told it all
+	case !during.Forgets || during.ForgetTo < during.To:
+		during.Forgets, during.ForgetFrom, during.ForgetTo, during.Shard = true, during.From, at, -1
+		during.Note += " (taken over)"
+	}
+}
+
+func (track *Track) kindOf(name string) kind {
+	return track.kinds[slices.IndexFunc(track.kinds, func(k kind) bool { return k.name == name })]
 }
 
 // sleep lets what is broken be broken for a while: this is about real time.

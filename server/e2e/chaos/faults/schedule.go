@@ -26,11 +26,18 @@ func (f Fault) String() string {
 	return fmt.Sprintf("%6.1fs %-24s for %4.1fs, server %d, shard %d, delay %s", f.At.Seconds(), f.Kind, f.For.Seconds(), f.Server, f.Shard, f.Delay)
 }
 
-// Schedule returns the faults of a run of some length: each kind that the topology knows once, in random order, and then
-// again, so that a run has as many kinds as there is time for.
-func Schedule(seed uint64, t world.Topology, length time.Duration, servers int) []Fault {
+// Track is kinds of faults of which one is there at a time.
+type Track struct {
+	Name      string
+	ofServers bool // it breaks servers and their network, and not Redis
+	kinds     []kind
+}
+
+// Schedule returns the faults of a track in a run of some length: each kind that the topology knows once, in random order,
+// and then again, so that a run has as many kinds as there is time for.
+func (track *Track) Schedule(seed uint64, t world.Topology, length time.Duration, servers int) []Fault {
 	salt := uint64(0)
-	for _, b := range []byte(t) {
+	for _, b := range []byte(string(t) + track.Name) {
 		salt = salt*31 + uint64(b)
 	}
 	dice := rand.New(rand.NewPCG(seed, salt))
@@ -45,7 +52,7 @@ func Schedule(seed uint64, t world.Topology, length time.Duration, servers int) 
 	}
 	for at := between(2*time.Second, 3*time.Second); ; {
 		if len(bag) == 0 {
-			for _, k := range kinds {
+			for _, k := range track.kinds {
 				if k.of == nil || k.of[t] {
 					bag = append(bag, k)
 				}

@@ -54,6 +54,11 @@ func deny(p record.Policy) record.Policy {
 	return p
 }
 
+func local(p record.Policy) record.Policy {
+	p.Local = true
+	return p
+}
+
 func lent(p record.Policy) record.Policy {
 	p.Lent = true
 	return p
@@ -77,6 +82,9 @@ var lines = []line{
 	},
 	{"lent", 4, "limits: {a: 100/s burst 200}, lease: {share: 10%, ttl: 1s}", lent(limits(bucket(100, 200)))},
 	{"cached", 6, "limits: {a: 10/s burst 10}, deny_cache: true, on_error: deny", cached(deny(limits(bucket(10, 10))))},
+	// Their limits can be parted among three servers so that none has more than another.
+	{"shared", 6, "limits: {a: 30/2s}, on_error: local", local(limits(per(2, 30, record.SlidingWindow)))},
+	{"parted", 6, "limits: {a: 12/s burst 24}, on_error: local", local(limits(bucket(12, 24)))},
 	{"cold", ColdKeys, "limits: {a: 20/s burst 20}", limits(bucket(20, 20))},
 }
 

@@ -115,6 +115,7 @@ type Policy struct {
 	Name    string
 	Limits  []Limit
 	Deny    bool // what is answered when the store fails
+	Local   bool // when the store fails, each server decides by its share
 	Lent    bool // servers take units ahead
 	Share   int64
 	Cached  bool // servers remember refusals
@@ -134,6 +135,8 @@ type Fault struct {
 	From, To     int64
 	// Servers are those that were hurt themselves: killed, or frozen. What they have not answered in time is no news.
 	Servers []int
+	// Anew says that those servers know nothing afterwards of what they have decided themselves: not how much, or not when.
+	Anew bool
 	// Forgets says that Redis may have lost what it knew, at an instant between ForgetFrom and ForgetTo, of the keys of a
 	// shard, or of all where that is negative.
 	Forgets              bool

@@ -45,7 +45,8 @@ func newNode(kind, name, dir string, port int, log io.Writer, more ...string) (*
 	if kind == asSentinel {
 		n.args = []string{"--sentinel"}
 	} else {
-		settings = append(settings, "daemonize no", `save ""`, "appendonly no", "repl-diskless-sync-delay 0")
+		settings = append(settings, "daemonize no", `save ""`, "appendonly no", "repl-diskless-sync-delay 0",
+			"busy-reply-threshold 100")
 	}
 	// It is started by a file, because that is where Sentinel has it note what it is to be after a restart.
 	file := filepath.Join(n.dir, "redis.conf")
@@ -98,13 +99,66 @@ func (n *Node) text(args ...any) string {
 func (n *Node) Kill() { n.process.kill() }
 
 // Restart starts a node again that was killed: with nothing in it, and with the part in its topology that it had.
-func (n *Node) Restart() error { return n.start() }
+func (n *Node) Restart() error {
+	_ = os.Remove(n.dump()) // what it once had from a master, where there is one
+	return n.start()
+}
 
 // Freeze stops the process where it is.
 func (n *Node) Freeze() error { return n.process.signal(syscall.SIGSTOP) }
 
 // Thaw lets it go on.
 func (n *Node) Thaw() error { return n.process.signal(syscall.SIGCONT) }
+
+// Busy has the node run a script that does not end by itself. What is returned says when it has been ended.
+func (n *Node) Busy() (ended <-chan error) {
+	c := redis.NewClient(&redis.Options{Addr: address(n.port), MaxRetries: -1, ReadTimeout: patience, Protocol: 2, DisableIdentity: true})
+	result := make(chan error, 1)
+	go func() {
+		defer c.Close()
+		err := c.Do(context.Background(), "EVAL", "while true do end", 0).Err()
+		if err == nil || !strings.Contains(err.Error(), "SCRIPT KILL") {
+			result <- fmt.Errorf("%s: a script without end has ended with %v", n.Name, err)
+			return
+		}
+		result <- nil
+	}()
+	return result
+}
+
+// BreakSaving has the node not write its data to disk, and so refuse to take any more.
+func (n *Node) BreakSaving() error {
+	if _, err := n.Do("CONFIG", "SET", "save", "3600 1000000"); err != nil { // else it would not mind
+		return err
+	}
+	_ = os.Remove(n.dump()) // the copy that a replica has from its master, where there is one
+	if err := os.Mkdir(n.dump(), 0o700); err != nil {
+		return err
+	}
+	return n.save("err")
+}
+
+// MendSaving undoes that.
+func (n *Node) MendSaving() error {
+	if err := os.Remove(n.dump()); err != nil {
+		return err
+	}
+	if err := n.save("ok"); err != nil {
+		return err
+	}
+	_, err := n.Do("CONFIG", "SET", "save", "")
+	return err
+}
+
+func (n *Node) dump() string { return filepath.Join(n.dir, "dump.rdb") }
+
+// save has the node write its data to disk, with a result.
+func (n *Node) save(result string) error {
+	return wait(n.Name+" has written its data to disk: "+result, func() bool {
+		_, _ = n.Do("BGSAVE") // it may be at it
+		return strings.Contains(n.text("INFO", "persistence"), "rdb_last_bgsave_status:"+result)
+	})
+}
 
 // wait waits until something is so.
 func wait(what string, so func() bool) error {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Topology is how Redis is set up.
@@ -28,6 +29,9 @@ const masterSet = "main"
 
 // clusterMasters is how many shards the Cluster has; each has a replica.
 const clusterMasters = 3
+
+// askAgain is after how long a failover is asked for again: they give it up after four or five seconds.
+const askAgain = 7 * time.Second
 
 // startNodes starts the redis-servers.
 func (w *World) startNodes() error {
@@ -175,6 +179,20 @@ func (w *World) Masters() []*Node {
 	return masters
 }
 
+// Lineage returns of each shard whose data its master goes on with. It is another as soon as another node has become the
+// master, also where that one is followed by the first one again, or the master has begun anew.
+func (w *World) Lineage() (ids []string) {
+	for _, m := range w.Masters() {
+		id := ""
+		if m != nil {
+			_, after, _ := strings.Cut(m.text("INFO", "replication"), "master_replid:")
+			id, _, _ = strings.Cut(after, "\r\n")
+		}
+		ids = append(ids, id)
+	}
+	return ids
+}
+
 // Replica returns a node that follows a master, or nil.
 func (w *World) Replica(of *Node) *Node {
 	for _, n := range w.Nodes {
@@ -242,18 +260,33 @@ func (w *World) Failover(shard int) error {
 	if master == nil {
 		return fmt.Errorf("shard %d has no master", shard)
 	}
-	var err error
-	if w.Topology == Sentinel {
-		_, err = w.sentinels[0].Do("SENTINEL", "FAILOVER", masterSet)
-	} else if replica := w.Replica(master); replica == nil {
-		return fmt.Errorf("%s has no replica", master.Name)
-	} else {
-		_, err = replica.Do("CLUSTER", "FAILOVER")
-	}
-	if err != nil {
+	ask := func() error {
+		if w.Topology == Sentinel {
+			_, err := w.sentinels[0].Do("SENTINEL", "FAILOVER", masterSet)
+			return err
+		}
+		replica := w.Replica(master)
+		if replica == nil {
+			return fmt.Errorf("%s has no replica", master.Name)
+		}
+		_, err := replica.Do("CLUSTER", "FAILOVER")
 		return err
 	}
-	return wait(master.Name+" has handed over", func() bool { m := w.Masters()[shard]; return m != nil && m != master })
+	if err := ask(); err != nil {
+		return err
+	}
+	// Both give up where a replica does not answer in time.
+	again := time.Now().Add(askAgain)
+	return wait(master.Name+" has handed over", func() bool {
+		if m := w.Masters()[shard]; m != nil && m != master {
+			return true
+		}
+		if time.Now().After(again) {
+			_ = ask() // it may still be at it
+			again = time.Now().Add(askAgain)
+		}
+		return false
+	})
 }
 
 // url is where a server finds Redis, by its own proxies.
