@@ -26,9 +26,9 @@ var (
 	brief      = time.Millisecond
 )
 
-// kinds are all kinds. To add one (a certificate or a token that is rotated, say), add a row: what it does to whom, and
-// what of it the checker must know, which is who was hurt and whether Redis may have forgotten something.
-var kinds = []kind{
+// kinds are all kinds. To add one, add a row: what it does to whom, and what of it the checker must know, which is who was
+// hurt and whether Redis may have forgotten something.
+var kinds = append([]kind{
 	{"kill a server", 300 * brief, 2000 * brief, nil, killServer},
 	{"freeze a server", 300 * brief, 2500 * brief, nil, freezeServer},
 	{"kill a Redis", 200 * brief, 3000 * brief, nil, killRedis},
@@ -48,7 +48,7 @@ var kinds = []kind{
 	{"CLIENT KILL", 10 * brief, 100 * brief, nil, command(false, "CLIENT", "KILL", "TYPE", "normal")},
 	{"CLIENT PAUSE", 300 * brief, 2000 * brief, nil, pauseClients},
 	{"out of memory", 500 * brief, 2500 * brief, nil, outOfMemory},
-}
+}, rotations...)
 
 // Kinds returns how many kinds there are.
 func Kinds() int { return len(kinds) }

@@ -64,10 +64,12 @@ const (
 	Refused                // no connection was made: nothing was asked
 	Broken                 // the connection ended before there was an answer
 	Silent                 // there was no answer before the caller gave up
+	Denied                 // the server answered that the caller's token does not let it ask
+	Endings
 )
 
 func (e Ending) String() string {
-	return [...]string{"answered", "answered an error", "not connected", "cut off", "without an answer"}[e]
+	return [...]string{"answered", "answered an error", "not connected", "cut off", "without an answer", "denied"}[e]
 }
 
 // Unknown is the remainder of an answer that does not say it.
@@ -200,4 +202,6 @@ type Run struct {
 	Readings  []Reading
 	Left      []Left
 	Processes []Process
+	Secrets   []Secret
+	Shown     []Shown
 }
