@@ -40,6 +40,18 @@ var breakages = []breakage{
 		old:  "v.expectSchedule(s.Name), v.expectTick(s.Name))",
 		new:  "v.expectSchedule(s.Name))",
 	},
+	{
+		name: "keep-an-old-certificate",
+		file: "server/tls.go",
+		old:  "c.current.Store(config)\n\treturn nil",
+		new:  "c.current.CompareAndSwap(nil, config)\n\treturn nil",
+	},
+	{
+		name: "keep-an-old-token",
+		file: "server/access/book.go",
+		old:  "b.tokens.Store(tokens)\n\t\t\ttook(",
+		new:  "tokens.all = append(tokens.all, b.tokens.Load().all...)\n\t\t\tb.tokens.Store(tokens)\n\t\t\ttook(",
+	},
 }
 
 func faultNames() (names []string) {
