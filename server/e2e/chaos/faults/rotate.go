@@ -23,7 +23,7 @@ const (
 	// that there is an answer that the checker can judge.
 	looked = 1300 * time.Millisecond
 	// given is when nobody waits any more for what was written to count. The checker has seen enough then.
-	given = 5 * time.Second
+	given = 10 * time.Second
 )
 
 // look asks again and again until all doors answer as they should, and once more when they must have for some time.
