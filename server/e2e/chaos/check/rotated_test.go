@@ -72,7 +72,13 @@ func TestRotated(t *testing.T) {
 				last: func(m *made) {
 					m.without(record.Certificate, 1, way)
 					m.without(record.Certificate, 0, way)
+					m.shows(record.Certificate, 1, way, 11*s, true) // which is too early to tell
 				},
+				near: []func(*made){func(m *made) {
+					m.without(record.Certificate, 1, way)
+					m.without(record.Certificate, 0, way)
+					m.shows(record.Certificate, 1, way, 11*s+ms, true)
+				}},
 			},
 			{
 				name: way + " was not shown the old token", text: "nobody has seen that token 0 does not count any more",
