@@ -13,7 +13,7 @@ FUZZ :=
 TESTFLAGS :=
 BENCHFLAGS :=
 # How long make chaos takes, the seed of its faults (0 for a new one), which topologies, and a fault of the product that it
-# must see: charge-on-refusal, forget-an-expiry or run-a-tick-twice.
+# must see: charge-on-refusal, forget-an-expiry, run-a-tick-twice, keep-an-old-certificate or keep-an-old-token.
 CHAOS := 3m
 SEED := 0
 TOPOLOGY := single,sentinel,cluster

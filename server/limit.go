@@ -28,7 +28,7 @@ func limitConnections(l net.Listener, most int) *limitedListener {
 type limitedConn struct {
 	net.Conn
 	from *limitedListener
-	idle atomic.Int64 // since when nothing happens, in nanoseconds since 1970; 0 where something does
+	idle atomic.Pointer[time.Time] // since when nothing happens, by the monotonic clock; nil where something does
 	once sync.Once
 
 	bounded atomic.Bool // there is a deadline for writes
@@ -64,9 +64,9 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 
 // idlest returns the connection on which nothing has happened for longest; nil where there is none.
 func (l *limitedListener) idlest() (found *limitedConn) {
-	least := int64(0)
+	var least *time.Time
 	for c := range l.open {
-		if idle := c.idle.Load(); idle != 0 && (least == 0 || idle < least) {
+		if idle := c.idle.Load(); idle != nil && (least == nil || idle.Before(*least)) {
 			found, least = c, idle
 		}
 	}
@@ -124,8 +124,9 @@ func note(conn net.Conn, state http.ConnState) {
 	}
 	switch state {
 	case http.StateActive:
-		c.idle.Store(0)
+		c.idle.Store(nil)
 	case http.StateIdle:
-		c.idle.Store(time.Now().UnixNano())
+		now := time.Now()
+		c.idle.Store(&now)
 	}
 }

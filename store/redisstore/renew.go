@@ -20,7 +20,9 @@ const renewalTime = time.Second
 // renewal gives up connections to a server that does not take writes any more. The zero renewal is ready.
 type renewal struct {
 	wanted atomic.Bool
-	last   [mostCalls]atomic.Int64 // when it was done, by the number of the call that used the connection
+	// last is when it was done, by the number of the call that used the connection; nil for never. It is a [time.Time], which
+	// keeps the monotonic clock: the other one may be put back, by an hour.
+	last [mostCalls]atomic.Pointer[time.Time]
 }
 
 // note takes note of an error of Redis.
@@ -40,8 +42,7 @@ func (r *renewal) renew(ctx context.Context, client rueidis.Client, nth int) {
 	if !r.wanted.Load() || client.Mode() != rueidis.ClientModeStandalone {
 		return
 	}
-	last, now := r.last[nth].Load(), time.Now().UnixNano()
-	if now-last < int64(renewalTime) || !r.last[nth].CompareAndSwap(last, now) {
+	if !r.due(nth, time.Now()) {
 		return
 	}
 	r.wanted.Store(false)
@@ -50,4 +51,10 @@ func (r *renewal) renew(ctx context.Context, client rueidis.Client, nth int) {
 		leave = client.B().Arbitrary("QUIT").Blocking()
 	}
 	client.DoMulti(ctx, leave, client.B().Ping().Build())
+}
+
+// due reports whether the connection of a call can be given up now, and notes that it is.
+func (r *renewal) due(nth int, now time.Time) bool {
+	last := r.last[nth].Load()
+	return (last == nil || now.Sub(*last) >= renewalTime) && r.last[nth].CompareAndSwap(last, &now)
 }

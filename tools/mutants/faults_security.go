@@ -193,8 +193,8 @@ var securityFaults = []fault{
 	{
 		name: "a new connection takes the place of the one that was busy last",
 		file: "server/limit.go", by: crowded,
-		old: "least == 0 || idle < least",
-		new: "least == 0 || idle > least",
+		old: "least == nil || idle.Before(*least)",
+		new: "least == nil || idle.After(*least)",
 	},
 	{
 		name: "a file that is gone is told of each second",

@@ -40,6 +40,18 @@ var breakages = []breakage{
 		old:  "v.expectSchedule(s.Name), v.expectTick(s.Name))",
 		new:  "v.expectSchedule(s.Name))",
 	},
+	{
+		name: "keep-an-old-certificate",
+		file: "server/tls.go",
+		old:  "c.current.Store(config)\n\treturn nil",
+		new:  "c.current.CompareAndSwap(nil, config)\n\treturn nil",
+	},
+	{
+		name: "keep-an-old-token",
+		file: "server/access/book.go",
+		old:  "b.tokens.Store(tokens)\n\t\t\ttook(",
+		new:  "tokens.all = append(tokens.all, b.tokens.Load().all...)\n\t\t\tb.tokens.Store(tokens)\n\t\t\ttook(",
+	},
 }
 
 func faultNames() (names []string) {
@@ -49,16 +61,30 @@ func faultNames() (names []string) {
 	return names
 }
 
-// build compiles the server, with a fault in it where one is named: the compiler reads another file in the place of the
-// one that has it, and the tree stays as it is.
-func build(binary, breakBy string) error {
+// build compiles the server, with a fault in it where one is named, and with a clock that can be moved where that is wanted.
+func build(binary, breakBy string, clock bool) error {
 	args := []string{"build", "-o", binary}
+	dir := binary + ".overlay"
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	o := overlay{}
 	if breakBy != "" {
-		overlay, err := overlayOf(breakBy, filepath.Dir(binary))
+		if err := o.breakBy(breakBy, dir); err != nil {
+			return err
+		}
+	}
+	if clock {
+		if err := o.moveClock(dir); err != nil {
+			return err
+		}
+	}
+	if len(o) > 0 {
+		file, err := o.write(dir)
 		if err != nil {
 			return err
 		}
-		args = append(args, "-overlay", overlay)
+		args = append(args, "-overlay", file)
 	}
 	cmd := exec.Command("go", append(args, command)...)
 	if text, err := cmd.CombinedOutput(); err != nil {
@@ -67,33 +93,62 @@ func build(binary, breakBy string) error {
 	return nil
 }
 
-func overlayOf(name, dir string) (string, error) {
+// overlay is which files the compiler reads in the place of others, by their paths. What has none there is added. The tree
+// stays as it is, and so does the standard library.
+type overlay map[string]string
+
+// put has a text read in the place of a file.
+func (o overlay) put(path, text, dir string) error {
+	instead := filepath.Join(dir, fmt.Sprintf("%d%s", len(o), filepath.Ext(path)))
+	o[path] = instead
+	return os.WriteFile(instead, []byte(text), 0o600)
+}
+
+// replace has a file read with another text in the place of one that must stand there once.
+func (o overlay) replace(path, old, instead, dir string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if n := strings.Count(string(text), old); n != 1 {
+		return fmt.Errorf("the text to replace stands in %s %d times, want once", path, n)
+	}
+	return o.put(path, strings.Replace(string(text), old, instead, 1), dir)
+}
+
+// write writes it as the compiler reads it.
+func (o overlay) write(dir string) (file string, err error) {
+	list, err := json.Marshal(map[string]any{"Replace": o})
+	if err != nil {
+		return "", err
+	}
+	file = filepath.Join(dir, "overlay.json")
+	return file, os.WriteFile(file, list, 0o600)
+}
+
+// breakBy adds a fault by its name.
+func (o overlay) breakBy(name, dir string) error {
 	for _, b := range breakages {
 		if b.name != name {
 			continue
 		}
-		root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/sluice-project/sluice").Output()
+		root, err := tree()
 		if err != nil {
-			return "", fmt.Errorf("find the tree: %w", err)
+			return err
 		}
-		path := filepath.Join(strings.TrimSpace(string(root)), filepath.FromSlash(b.file))
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return "", err
+		if err := o.replace(filepath.Join(root, filepath.FromSlash(b.file)), b.old, b.new, dir); err != nil {
+			return fmt.Errorf("-break %s is stale: %w", name, err)
 		}
-		if n := strings.Count(string(text), b.old); n != 1 {
-			return "", fmt.Errorf("-break %s is stale: the text to replace stands in %s %d times, want once", name, b.file, n)
-		}
-		broken := filepath.Join(dir, "broken"+filepath.Ext(path))
-		if err := os.WriteFile(broken, []byte(strings.Replace(string(text), b.old, b.new, 1)), 0o600); err != nil {
-			return "", err
-		}
-		list, err := json.Marshal(map[string]any{"Replace": map[string]string{path: broken}})
-		if err != nil {
-			return "", err
-		}
-		overlay := filepath.Join(dir, "overlay.json")
-		return overlay, os.WriteFile(overlay, list, 0o600)
+		return nil
 	}
-	return "", fmt.Errorf("-break: there is no %q: it is one of %s", name, strings.Join(faultNames(), ", "))
+	return fmt.Errorf("-break: there is no %q: it is one of %s", name, strings.Join(faultNames(), ", "))
+}
+
+// tree returns the root of the tree.
+func tree() (string, error) {
+	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/sluice-project/sluice").Output()
+	if err != nil {
+		return "", fmt.Errorf("find the tree: %w", err)
+	}
+	return strings.TrimSpace(string(root)), nil
 }

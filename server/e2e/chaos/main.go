@@ -109,13 +109,17 @@ func runAll(o options, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	binary := filepath.Join(dir, "sluice")
-	if err := build(binary, o.breakBy); err != nil {
+	programs := world.Programs{Sluice: filepath.Join(dir, "sluice"), MovedClock: filepath.Join(dir, "sluice-clock")}
+	if err := build(programs.Sluice, o.breakBy, false); err != nil {
 		return err
 	}
+	if err := build(programs.MovedClock, o.breakBy, true); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "the servers are built after %s\n", time.Since(begun).Round(time.Second))
 	s := newSummary(o.seed)
 	for _, t := range o.topologies {
-		if err := s.one(t, o, binary, out); err != nil {
+		if err := s.one(t, o, programs, out); err != nil {
 			return fmt.Errorf("SEED=%d: %s: %w", o.seed, t, err)
 		}
 	}
@@ -146,12 +150,12 @@ func checkAgain(o options, out io.Writer) error {
 }
 
 // one breaks one topology. What its processes wrote is kept where something is wrong.
-func (s *summary) one(t world.Topology, o options, binary string, out io.Writer) error {
+func (s *summary) one(t world.Topology, o options, programs world.Programs, out io.Writer) error {
 	dir, err := newDir(t)
 	if err != nil {
 		return err
 	}
-	run, err := runOne(t, o, binary, dir, out)
+	run, err := runOne(t, o, programs, dir, out)
 	if err != nil {
 		return fmt.Errorf("%w (logs are in %s)", err, dir)
 	}
@@ -179,7 +183,7 @@ type summary struct {
 	kinds   map[string]int
 	checks  int
 	sources [record.Sources]int
-	endings [5]int
+	endings [record.Endings]int
 	doors   [record.Doors]int
 	longest int64 // of those that were not excused
 	worst   int64

@@ -30,14 +30,14 @@ const (
 )
 
 // runOne breaks one topology for some time and returns what was seen.
-func runOne(t world.Topology, o options, binary, dir string, out io.Writer) (*record.Run, error) {
+func runOne(t world.Topology, o options, programs world.Programs, dir string, out io.Writer) (*record.Run, error) {
 	begun := time.Now()
 	p := plan.New()
 	config, err := plan.Configuration(dir)
 	if err != nil {
 		return nil, err
 	}
-	w, err := world.Start(t, dir, binary, servers, config)
+	w, err := world.Start(t, dir, programs, servers, config)
 	defer w.End()
 	if err != nil {
 		return nil, fmt.Errorf("start: %w", err)
@@ -80,6 +80,7 @@ func runOne(t world.Topology, o options, binary, dir string, out io.Writer) (*re
 		return run, err
 	}
 	run.Readings = append(run.Readings, last...)
+	run.Secrets, run.Shown = w.Secured().Secrets().Seen()
 	if run.Left, err = w.Left(); err != nil {
 		return run, err
 	}

@@ -12,7 +12,9 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/sluice-project/sluice/server/e2e/chaos/plan"
@@ -24,12 +26,17 @@ import (
 type envoy struct {
 	conn   *grpc.ClientConn
 	client pb.RateLimitServiceClient
+	server *world.Server
 	plan   *plan.Plan
 }
 
 func newEnvoy(s *world.Server, p *plan.Plan) (client, error) {
+	within := insecure.NewCredentials()
+	if config := s.TLS(); config != nil {
+		within = credentials.NewTLS(config)
+	}
 	conn, err := grpc.NewClient(
-		s.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDisableRetry(),
+		s.GRPC, grpc.WithTransportCredentials(within), grpc.WithDisableRetry(),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.5, MaxDelay: 300 * time.Millisecond},
 			MinConnectTimeout: patience,
@@ -38,7 +45,7 @@ func newEnvoy(s *world.Server, p *plan.Plan) (client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &envoy{conn, pb.NewRateLimitServiceClient(conn), p}, nil
+	return &envoy{conn, pb.NewRateLimitServiceClient(conn), s, p}, nil
 }
 
 func (c *envoy) close() { _ = c.conn.Close() } // its calls are over
@@ -48,6 +55,9 @@ func (c *envoy) ask(checks []record.Check) {
 	s := &c.plan.Subjects[check.Subject]
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	if token := c.server.Token(); token != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
+	}
 	answer, err := c.client.ShouldRateLimit(ctx, &pb.RateLimitRequest{
 		Domain: plan.EnvoyDomain, HitsAddend: uint32(check.Cost),
 		Descriptors: []*common.RateLimitDescriptor{{
@@ -64,6 +74,9 @@ func (c *envoy) ask(checks []record.Check) {
 		return
 	case code == codes.Unavailable:
 		check.Ending = record.Broken
+		return
+	case code == codes.Unauthenticated || code == codes.PermissionDenied:
+		check.Ending = record.Denied
 		return
 	default:
 		check.Ending = record.Failed

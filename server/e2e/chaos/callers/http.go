@@ -19,15 +19,15 @@ import (
 // httpClient asks one server over HTTP, by one connection that it keeps.
 type httpClient struct {
 	http.Client
-	base string
-	plan *plan.Plan
-	body bytes.Buffer
+	server *world.Server
+	plan   *plan.Plan
+	body   bytes.Buffer
 }
 
 func newHTTP(s *world.Server, p *plan.Plan) *httpClient {
 	return &httpClient{
-		Client: http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConns: 1}},
-		base:   "http://" + s.HTTP, plan: p,
+		Client: http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConns: 1, TLSClientConfig: s.TLS()}},
+		server: s, plan: p,
 	}
 }
 
@@ -35,6 +35,9 @@ func (c *httpClient) close() { c.CloseIdleConnections() }
 
 // send sends the body, and returns the answer, whose body is in the place of the question's then.
 func (c *httpClient) send(request *http.Request) (*http.Response, error) {
+	if token := c.server.Token(); token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
 	response, err := c.Do(request)
 	if err != nil {
 		return nil, err
@@ -46,11 +49,19 @@ func (c *httpClient) send(request *http.Request) (*http.Response, error) {
 }
 
 func (c *httpClient) post(path string) (*http.Response, error) {
-	request, err := http.NewRequest(http.MethodPost, c.base+path, bytes.NewReader(bytes.Clone(c.body.Bytes())))
+	request, err := http.NewRequest(http.MethodPost, c.server.URL(path), bytes.NewReader(bytes.Clone(c.body.Bytes())))
 	if err != nil {
 		return nil, err
 	}
 	return c.send(request)
+}
+
+// endingOfStatus returns how a question ended whose answer is no decision.
+func endingOfStatus(response *http.Response) record.Ending {
+	if response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden {
+		return record.Denied
+	}
+	return record.Failed
 }
 
 // question writes a check as JSON.
@@ -94,7 +105,7 @@ func (c httpCheck) ask(checks []record.Check) {
 	case err != nil:
 		failed(checks, err)
 	case response.StatusCode != http.StatusOK || json.Unmarshal(c.body.Bytes(), &d) != nil:
-		checks[0].Ending = record.Failed
+		checks[0].Ending = endingOfStatus(response)
 	default:
 		d.write(&checks[0])
 	}
@@ -125,7 +136,7 @@ func (c httpBatch) ask(checks []record.Check) {
 		failed(checks, err)
 	case response.StatusCode != http.StatusOK || json.Unmarshal(c.body.Bytes(), &answer) != nil || len(answer.Decisions) != len(checks):
 		for i := range checks {
-			checks[i].Ending = record.Failed
+			checks[i].Ending = endingOfStatus(response)
 		}
 	default:
 		for i := range checks {
@@ -146,7 +157,7 @@ func (c authorize) ask(checks []record.Check) {
 	check := &checks[0]
 	check.Cost = 1
 	s := &c.plan.Subjects[check.Subject]
-	request, err := http.NewRequest(http.MethodGet, c.base+"/v1/authorize/"+c.plan.Policies[s.Policy].Name+"/x", nil)
+	request, err := http.NewRequest(http.MethodGet, c.server.URL("/v1/authorize/"+c.plan.Policies[s.Policy].Name+"/x"), nil)
 	if err != nil {
 		failed(checks, err)
 		return
@@ -162,7 +173,7 @@ func (c authorize) ask(checks []record.Check) {
 		check.Allowed = true
 	case http.StatusTooManyRequests:
 	default:
-		check.Ending = record.Failed
+		check.Ending = endingOfStatus(response)
 		return
 	}
 	fields := response.Header.Values("RateLimit")

@@ -5,6 +5,8 @@ package callers
 import (
 	"context"
 	"errors"
+	"strings"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 
@@ -13,17 +15,26 @@ import (
 	"github.com/sluice-project/sluice/server/e2e/chaos/world"
 )
 
-// respClient asks as a client of Redis would, in pipelines.
+// respClient asks as a client of Redis would, in pipelines, by one connection that it keeps.
 type respClient struct {
 	client *redis.Client
+	server *world.Server
+	shown  *atomic.Pointer[string] // the token that the connection has shown last
 	plan   *plan.Plan
 }
 
 func newRESP(s *world.Server, p *plan.Plan) respClient {
+	shown := new(atomic.Pointer[string])
+	shown.Store(new(string))
 	return respClient{redis.NewClient(&redis.Options{
 		Addr: s.RESP, MaxRetries: -1, DialerRetries: 1, DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience,
-		Protocol: 2, DisableIdentity: true, PoolSize: 1,
-	}), p}
+		Protocol: 2, DisableIdentity: true, PoolSize: 1, TLSConfig: s.TLS(),
+		CredentialsProvider: func() (user, password string) {
+			token := s.Token()
+			shown.Store(&token)
+			return "", token
+		},
+	}), s, shown, p}
 }
 
 func (c respClient) close() { _ = c.client.Close() } // its calls are over
@@ -33,15 +44,25 @@ func (c respClient) pipe(checks []record.Check, command func(*record.Check) []an
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	pipe := c.client.Pipeline()
+	token := c.server.Token()
+	var proof *redis.Cmd
+	if shown := *c.shown.Load(); shown != "" && shown != token { // the connection goes on with another
+		proof = pipe.Do(ctx, "AUTH", token)
+	}
 	answers := make([]*redis.Cmd, len(checks))
 	for i := range checks {
 		answers[i] = pipe.Do(ctx, command(&checks[i])...)
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
+	if proof != nil && proof.Err() == nil {
+		c.shown.Store(&token)
+	}
 	for i := range checks {
 		parts, err := answers[i].Slice()
 		refusal := redis.Error(nil)
 		switch {
+		case errors.As(err, &refusal) && denies(refusal.Error()):
+			checks[i].Ending = record.Denied
 		case errors.As(err, &refusal):
 			checks[i].Ending = record.Failed
 		case err != nil:
@@ -50,6 +71,11 @@ func (c respClient) pipe(checks []record.Check, command func(*record.Check) []an
 			checks[i].Ending = record.Failed
 		}
 	}
+}
+
+// denies reports whether an error is that a token does not let its holder ask.
+func denies(text string) bool {
+	return strings.HasPrefix(text, "NOAUTH") || strings.HasPrefix(text, "WRONGPASS") || strings.HasPrefix(text, "NOPERM")
 }
 
 type respCheck struct{ respClient }

@@ -4,6 +4,8 @@ package callers
 
 import (
 	"context"
+	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"time"
@@ -23,11 +25,11 @@ const (
 // client of Redis.
 func (c *Callers) ping(ctx context.Context, s *world.Server) {
 	var slow []record.Ping
-	var conn net.Conn
+	var conn *line
 	n := 0
 	for ; ctx.Err() == nil; n++ {
 		begin := time.Now()
-		err := pong(&conn, s.RESP)
+		err := pong(&conn, s)
 		took := time.Since(begin)
 		if took > noticed || err != nil {
 			slow = append(slow, record.Ping{Server: s.Number, Asked: begin.UnixNano(), Took: int64(took), Failed: err != nil})
@@ -43,28 +45,63 @@ func (c *Callers) ping(ctx context.Context, s *world.Server) {
 	c.asked += n
 }
 
-// pong asks once, on a connection that is made where there is none.
-func pong(conn *net.Conn, addr string) (err error) {
-	if *conn == nil {
-		if *conn, err = net.DialTimeout("tcp", addr, patience); err != nil {
-			*conn = nil
+// line is a connection by which a server is asked whether it is alive.
+type line struct {
+	net.Conn
+	token string // that it has shown
+}
+
+// connect makes a line.
+func connect(s *world.Server) (*line, error) {
+	conn, err := net.DialTimeout("tcp", s.RESP, patience)
+	if err != nil {
+		return nil, err
+	}
+	if config := s.TLS(); config != nil {
+		conn = tls.Client(conn, config)
+	}
+	return &line{Conn: conn}, nil
+}
+
+// says sends a command and sees that the answer is what it should be.
+func (l *line) says(command, want string) error {
+	if _, err := io.WriteString(l, command+"\r\n"); err != nil {
+		return err
+	}
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(l, got); err != nil {
+		return err
+	}
+	if string(got) != want {
+		return fmt.Errorf("the answer begins with %q", got)
+	}
+	return nil
+}
+
+// pong asks once, on a line that is made where there is none.
+func pong(l **line, s *world.Server) (err error) {
+	if *l == nil {
+		if *l, err = connect(s); err != nil {
+			*l = nil
 			return err
 		}
 	}
 	defer func() {
 		if err != nil {
-			_ = (*conn).Close() // it is of no use any more
-			*conn = nil
+			_ = (*l).Close() // it is of no use any more
+			*l = nil
 		}
 	}()
-	if err := (*conn).SetDeadline(time.Now().Add(pongPatience)); err != nil {
+	if err := (*l).SetDeadline(time.Now().Add(pongPatience)); err != nil {
 		return err
 	}
-	if _, err := io.WriteString(*conn, "PING\r\n"); err != nil {
-		return err
+	if token := s.Token(); token != (*l).token {
+		if err := (*l).says("AUTH "+token, "+OK\r\n"); err != nil {
+			return err
+		}
+		(*l).token = token
 	}
-	_, err = io.ReadFull(*conn, make([]byte, len("+PONG\r\n")))
-	return err
+	return (*l).says("PING", "+PONG\r\n")
 }
 
 // pongPatience is how long a server may take to say that it is alive.

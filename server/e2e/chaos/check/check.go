@@ -51,10 +51,11 @@ const (
 	Ticks    = "each tick once"
 	Expiry   = "no key is immortal"
 	Resource = "memory and goroutines"
+	Rotated  = "what is rotated counts"
 )
 
 // Rules are all rules in the order in which they are told.
-var Rules = []string{Bound, Shares, Refusal, InTime, OnError, Back, Ticks, Expiry, Resource}
+var Rules = []string{Bound, Shares, Refusal, InTime, OnError, Back, Ticks, Expiry, Resource, Rotated}
 
 // Run looks at a run.
 func Run(run *record.Run) *Report {
@@ -81,6 +82,7 @@ func Run(run *record.Run) *Report {
 	ticks(run, r)
 	expiry(run, r)
 	resources(run, r)
+	rotated(run, r)
 	return r
 }
 

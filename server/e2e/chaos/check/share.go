@@ -37,7 +37,7 @@ func apartnessOf(run *record.Run) *apartness {
 			}
 		}
 		for _, f := range run.Faults {
-			if !f.Anew || !slices.Contains(f.Servers, server) {
+			if !slices.Contains(f.Anew, server) {
 				continue
 			}
 			g := gap{f.From, run.End}
@@ -66,7 +66,7 @@ func (s *subject) shares(r *Report, a *apartness) {
 	for server := range s.run.Servers {
 		var begun []gap
 		for _, f := range s.run.Faults {
-			if f.Anew && slices.Contains(f.Servers, server) {
+			if slices.Contains(f.Anew, server) {
 				begun = append(begun, gap{f.From, f.To})
 			}
 		}

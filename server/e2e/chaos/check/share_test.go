@@ -43,7 +43,7 @@ func TestShares(t *testing.T) {
 				near: []func(*made){
 					func(m *made) { m.share(1, 1, 2*s) },
 					func(m *made) { // the server was killed, and has not heard of the others yet
-						m.Faults = append(m.Faults, record.Fault{From: begin + s + 400*ms, To: begin + s + 450*ms, Servers: []int{1}, Anew: true})
+						m.Faults = append(m.Faults, record.Fault{From: begin + s + 400*ms, To: begin + s + 450*ms, Anew: []int{1}})
 						m.share(1, 20, s+500*ms)
 					},
 				},
@@ -51,14 +51,14 @@ func TestShares(t *testing.T) {
 			{
 				name: "another server was killed",
 				last: func(m *made) {
-					m.Faults = append(m.Faults, record.Fault{From: begin + s + 400*ms, To: begin + s + 450*ms, Servers: []int{2}, Anew: true})
+					m.Faults = append(m.Faults, record.Fault{From: begin + s + 400*ms, To: begin + s + 450*ms, Anew: []int{2}})
 					m.share(1, 7, s+500*ms)
 				},
 			},
 			{
 				name: "more than all of it by one that knows of no other",
 				last: func(m *made) {
-					m.Faults = append(m.Faults, record.Fault{From: begin + s + 400*ms, To: begin + s + 450*ms, Servers: []int{1}, Anew: true})
+					m.Faults = append(m.Faults, record.Fault{From: begin + s + 400*ms, To: begin + s + 450*ms, Anew: []int{1}})
 					m.share(1, most+1, s+500*ms)
 				},
 			},

@@ -46,7 +46,7 @@ var Tracks = []Track{
 		{"too few replicas", 500 * brief, 2500 * brief, nil, setting("min-replicas-to-write", "9", "0")},
 		{"cannot save", 500 * brief, 2500 * brief, nil, cannotSave},
 	}},
-	{"servers", true, []kind{
+	{"servers", true, append([]kind{
 		{"kill a server", 300 * brief, 2000 * brief, nil, killServer},
 		{"freeze a server", 300 * brief, 2500 * brief, nil, freezeServer},
 		{"part a server", 500 * brief, 2500 * brief, nil, network(false, world.Condition{Up: world.Swallow, Down: world.Swallow})},
@@ -58,12 +58,12 @@ var Tracks = []Track{
 		{"slow network", 1000 * brief, 3000 * brief, nil, slow},
 		{"half-open connections", 500 * brief, 2500 * brief, nil, halfOpen},
 		{"cut connections", 10 * brief, 100 * brief, nil, cut},
-	}},
+	}, rotations...)},
 }
 
 func killServer(r *Runner, f Fault, note *record.Fault) error {
 	s := r.world.Servers[f.Server]
-	note.Servers, note.Anew = []int{f.Server}, true
+	note.Servers, note.Anew = []int{f.Server}, []int{f.Server}
 	s.Kill()
 	r.sleep(f.For)
 	return s.Start()

@@ -64,10 +64,12 @@ const (
 	Refused                // no connection was made: nothing was asked
 	Broken                 // the connection ended before there was an answer
 	Silent                 // there was no answer before the caller gave up
+	Denied                 // the server answered that the caller's token does not let it ask
+	Endings
 )
 
 func (e Ending) String() string {
-	return [...]string{"answered", "answered an error", "not connected", "cut off", "without an answer"}[e]
+	return [...]string{"answered", "answered an error", "not connected", "cut off", "without an answer", "denied"}[e]
 }
 
 // Unknown is the remainder of an answer that does not say it.
@@ -135,8 +137,8 @@ type Fault struct {
 	From, To     int64
 	// Servers are those that were hurt themselves: killed, or frozen. What they have not answered in time is no news.
 	Servers []int
-	// Anew says that those servers know nothing afterwards of what they have decided themselves: not how much, or not when.
-	Anew bool
+	// Anew are the servers that know nothing afterwards of what they have decided by themselves: not how much, or not when.
+	Anew []int
 	// Forgets says that Redis may have lost what it knew, at an instant between ForgetFrom and ForgetTo, of the keys of a
 	// shard, or of all where that is negative.
 	Forgets              bool
@@ -203,4 +205,6 @@ type Run struct {
 	Readings  []Reading
 	Left      []Left
 	Processes []Process
+	Secrets   []Secret
+	Shown     []Shown
 }

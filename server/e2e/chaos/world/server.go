@@ -24,13 +24,21 @@ type Server struct {
 	proxies []*Proxy
 	binary  string
 	file    string
+	secrets *Secrets // nil for none
+	clock   string   // the file that says how far the clock is ahead; "" where it cannot be moved
 	log     io.Writer
 	process *process
 }
 
+// The servers that are not as the others: one has TLS and wants tokens, and of one the clock can be moved.
+const (
+	secured = 1
+	moved   = 2
+)
+
 // addServer starts a server with a configuration, which is all but where it listens and where Redis is.
 func (w *World) addServer(config string) error {
-	s := &Server{Number: len(w.Servers), ways: map[int]int{}, binary: w.binary, log: w.log(fmt.Sprintf("server%d", len(w.Servers)))}
+	s := &Server{Number: len(w.Servers), ways: map[int]int{}, binary: w.programs.Sluice, log: w.log(fmt.Sprintf("server%d", len(w.Servers)))}
 	for _, n := range append(append([]*Node{}, w.Nodes...), w.sentinels...) {
 		port, err := w.ports.free()
 		if err != nil {
@@ -55,7 +63,18 @@ func (w *World) addServer(config string) error {
 	}
 	s.HTTP, s.GRPC, s.RESP = listen[0], listen[1], listen[2]
 	s.file = filepath.Join(w.Dir, fmt.Sprintf("sluice%d.yaml", s.Number))
-	text := fmt.Sprintf("listen: {http: %q, grpc: %q, resp: %q}\nstore: %q\n%s", s.HTTP, s.GRPC, s.RESP, w.url(s), config)
+	listenMore, more := "", ""
+	switch s.Number {
+	case secured:
+		var err error
+		if s.secrets, err = newSecrets(s.Number, filepath.Join(w.Dir, "secrets")); err != nil {
+			return err
+		}
+		listenMore, more = s.secrets.configuration()
+	case moved:
+		s.binary, s.clock = w.programs.MovedClock, filepath.Join(w.Dir, "clock")
+	}
+	text := fmt.Sprintf("listen: {http: %q, grpc: %q, resp: %q%s}\nstore: %q\n%s%s", s.HTTP, s.GRPC, s.RESP, listenMore, w.url(s), more, config)
 	if err := os.WriteFile(s.file, []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -67,6 +86,9 @@ func (w *World) addServer(config string) error {
 func (s *Server) Start() error {
 	cmd := exec.Command(s.binary, "serve", "--config", s.file)
 	cmd.Env = []string{} // which would beat the file
+	if s.clock != "" {
+		cmd.Env = append(cmd.Env, "CHAOS_CLOCK="+s.clock)
+	}
 	var err error
 	if s.process, err = run(cmd, s.log); err != nil {
 		return err
@@ -96,10 +118,21 @@ func (s *Server) Each(f func(*Proxy)) {
 	}
 }
 
-// Get asks the server over HTTP.
+// client returns one that has no connection yet.
+func (s *Server) client() *http.Client {
+	return &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: s.TLS()}}
+}
+
+// Get asks the server over HTTP, as one who may look at everything.
 func (s *Server) Get(path string) (status int, body string, err error) {
-	c := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := c.Get("http://" + s.HTTP + path)
+	request, err := http.NewRequest(http.MethodGet, s.URL(path), nil)
+	if err != nil {
+		return 0, "", err
+	}
+	if s.secrets != nil {
+		request.Header.Set("Authorization", "Bearer "+s.secrets.observer)
+	}
+	response, err := s.client().Do(request)
 	if err != nil {
 		return 0, "", err
 	}

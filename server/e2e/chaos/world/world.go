@@ -27,15 +27,21 @@ type World struct {
 	Servers  []*Server
 
 	sentinels []*Node
-	binary    string
+	programs  Programs
 	ports     ports
 	logs      []io.Closer
 }
 
-// Start starts a world below a directory. The servers run a binary, by a configuration that is all but where they listen
-// and where Redis is. The caller ends the world, also after an error.
-func Start(t Topology, dir, binary string, servers int, config string) (*World, error) {
-	w := &World{Topology: t, Dir: dir, binary: binary, ports: ports{next: rand.IntN, used: map[int]bool{}}}
+// Programs are the files of what servers run.
+type Programs struct {
+	Sluice     string // as users build it
+	MovedClock string // that and a clock that can be moved, for one server
+}
+
+// Start starts a world below a directory. The servers run by a configuration that is all but where they listen, whom they
+// let in, and where Redis is. The caller ends the world, also after an error.
+func Start(t Topology, dir string, programs Programs, servers int, config string) (*World, error) {
+	w := &World{Topology: t, Dir: dir, programs: programs, ports: ports{next: rand.IntN, used: map[int]bool{}}}
 	if err := w.startNodes(); err != nil {
 		return w, err
 	}
