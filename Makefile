@@ -7,6 +7,8 @@ MODULES := . grpclimit server bench tools
 STORE := memory
 # What make mutants, make matrix and the fuzz tests are confined to: a regular expression.
 ONLY :=
+# Which share of the faults make mutants applies, such as 2/4 of 0/4 to 3/4; all of them unless said.
+SHARE :=
 # How long make check runs each fuzz test, such as 1m; none unless said.
 FUZZ :=
 # More arguments for go test and for the benchmarks.
@@ -66,9 +68,9 @@ check: linters ## what must hold of the sources without running them: form, vet,
 vulnerabilities: linters ## look for known vulnerabilities in what every module calls, by govulncheck; needs Go's vulnerability database
 	$(call in_each,govulncheck ./...)
 
-mutants: ## apply named faults to a copy, one after the other, and see the tests fail on each; ONLY=REGEXP for some
+mutants: ## apply named faults to a copy, one after the other, and see the tests fail on each; ONLY=REGEXP for some, SHARE=0/4 for a quarter
 	@sh tools/install.sh .tools
-	cd tools && go run ./mutants -only '$(ONLY)'
+	cd tools && go run ./mutants -only '$(ONLY)' -share '$(SHARE)'
 
 matrix: ## run the store's tests on every version of Redis and Valkey that is supported; ONLY=REGEXP for some
 	cd tools && go run ./matrix -only '$(ONLY)'
