@@ -33,15 +33,21 @@ func TestShare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range []int{1, 2, 4, 7} {
-		times := make(map[string]int)
+	for _, n := range []int{1, 2, 4, 6} {
+		times, in := make(map[string]int), make(map[suite]int)
 		for i := range n {
 			part, err := share(faults, fmt.Sprintf("%d/%d", i, n))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(part) < len(faults)/n || len(part) > len(faults)/n+1 {
+			if even := len(faults) / n; len(part) < even*3/4 || len(part) > even*5/4 {
 				t.Errorf("share %d/%d has %d faults of %d", i, n, len(part), len(faults))
+			}
+			for _, f := range part {
+				if other, known := in[f.by]; known && other != i {
+					t.Errorf("%s has faults in shares %d and %d of %d, want them in one", f.by, other, i, n)
+				}
+				in[f.by] = i
 			}
 			for _, f := range part {
 				times[f.String()]++

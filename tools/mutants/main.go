@@ -11,10 +11,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"regexp"
@@ -70,8 +72,8 @@ func choose(only string) ([]fault, error) {
 	return chosen, nil
 }
 
-// share returns one part of the faults: of N parts, part I has every fault whose number, in their order by file and name,
-// leaves I when it is divided by N. So the parts are of one size, and together they are all.
+// share returns one part of the faults. A suite has all its faults in one part, because it is tried without a fault first:
+// the suites go, those with the most faults first, each to the part that has the fewest yet.
 func share(faults []fault, part string) ([]fault, error) {
 	if part == "" {
 		return faults, nil
@@ -82,11 +84,20 @@ func share(faults []fault, part string) ([]fault, error) {
 	if errI != nil || errN != nil || i < 0 || i >= n {
 		return nil, fmt.Errorf("-share: %q is not I/N, with I from 0 to N-1", part)
 	}
-	sorted := slices.SortedFunc(slices.Values(faults), func(a, b fault) int { return strings.Compare(a.String(), b.String()) })
+	bySuite := make(map[suite][]fault)
+	for _, f := range faults {
+		bySuite[f.by] = append(bySuite[f.by], f)
+	}
+	suites := slices.SortedFunc(maps.Keys(bySuite), func(a, b suite) int {
+		return cmp.Or(len(bySuite[b])-len(bySuite[a]), strings.Compare(a.String(), b.String()), strings.Compare(a.flags, b.flags))
+	})
+	sizes := make([]int, n)
 	var chosen []fault
-	for number, f := range sorted {
-		if number%n == i {
-			chosen = append(chosen, f)
+	for _, s := range suites {
+		least := slices.Index(sizes, slices.Min(sizes))
+		sizes[least] += len(bySuite[s])
+		if least == i {
+			chosen = append(chosen, bySuite[s]...)
 		}
 	}
 	if chosen == nil {
