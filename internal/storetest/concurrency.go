@@ -13,7 +13,7 @@ import (
 // testConcurrency lets many goroutines ask for one key under limits that give nothing back meanwhile: exactly as much
 // is admitted as there is, whatever the interleaving. It runs on the store's own clock, as live traffic does.
 func (s *suite) testConcurrency(t rapid.TB) {
-	count := int64(10 * s.rounds) // 1000
+	count := s.hot
 	year := sluice.Per(count, sluice.MaxPeriod)
 	oneOf := sluice.Per(1, sluice.MaxPeriod) // so that a bucket earns nothing
 	policies := [][]sluice.Limit{

@@ -23,11 +23,14 @@ const (
 
 // Equal asks two or more stores the same n generated checks, instants injected, and fails where two decisions or two
 // standings differ in any field: promise 6. Equal seeds make equal checks. Where n is 0 it is what [ChecksVariable]
-// says, or 100,000. The checks are those of [Run]'s sequences, and many sequences share a call to keep it fast.
+// says, or 100,000, of which the race detector leaves a tenth. The checks are those of [Run]'s sequences, and many
+// sequences share a call to keep it fast.
 func Equal(t testing.TB, n int, seed uint64, stores map[string]Harness) {
 	t.Helper()
 	if n == 0 {
-		n = defaultEqualChecks
+		if n = defaultEqualChecks; underRace {
+			n /= 10
+		}
 		if text := os.Getenv(ChecksVariable); text != "" {
 			var err error
 			if n, err = strconv.Atoi(text); err != nil || n < 1 {

@@ -63,10 +63,27 @@ type Sizer interface {
 // rounds is how often [Run] lets rapid generate its number of sequences, 100 unless a flag says otherwise: 10,000.
 const rounds = 100
 
+// fewRounds is how often [RunFew] does: 1,000 sequences. So does [Run] under the race detector, by which a sequence takes
+// seven times as long: one goroutine plays it, and what goroutines do to each other is shown by other tests, which are
+// the same under it.
+const fewRounds = rounds / 10
+
 // Run runs the suite. Suites can share a server: each has names of its own for its policies. The flags -rapid.checks
 // and -rapid.seed set how many sequences are generated, and which.
 func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
-	s := newSuite(newHarness(t), rounds)
+	generated := rounds
+	if underRace {
+		generated = fewRounds
+	}
+	run(t, newHarness, generated)
+}
+
+// RunFew is Run for a store whose arithmetic [Run] has shown already, in another place: with a tenth of the sequences.
+func RunFew(t *testing.T, newHarness func(t *testing.T) Harness) { run(t, newHarness, fewRounds) }
+
+func run(t *testing.T, newHarness func(t *testing.T) Harness, generated int) {
+	s := newSuite(newHarness(t), generated)
+	s.hot = 10 * rounds
 	for _, p := range s.promises() {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
@@ -79,11 +96,12 @@ func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
 type suite struct {
 	policyNames
 	harness Harness
-	rounds  int
+	rounds  int   // of what is generated
+	hot     int64 // units of a key that many goroutines ask for
 }
 
 func newSuite(h Harness, rounds int) *suite {
-	return &suite{policyNames: policyNames{run: rand.Uint32()}, harness: h, rounds: rounds}
+	return &suite{policyNames: policyNames{run: rand.Uint32()}, harness: h, rounds: rounds, hot: int64(10 * rounds)}
 }
 
 // promise is a test of one thing that a store promises, or of many.

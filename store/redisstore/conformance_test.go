@@ -89,9 +89,10 @@ func TestConformance(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Harness { return newHarness(t, redistest.Shared(t).URL()) })
 }
 
+// TestConformanceOnCluster: the scripts are the same, so what is new is only where keys are.
 func TestConformanceOnCluster(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) storetest.Harness {
+	storetest.RunFew(t, func(t *testing.T) storetest.Harness {
 		return newHarness(t, redistest.StartCluster(t).URL())
 	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,6 +24,48 @@ func TestNames(t *testing.T) {
 		if f.old == f.new {
 			t.Errorf("%s: it changes nothing", f)
 		}
+	}
+}
+
+// TestShare: whatever the number of shares, every fault is in one of them, and none is much larger than another.
+func TestShare(t *testing.T) {
+	faults, err := choose("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{1, 2, 4, 6} {
+		times, in := make(map[string]int), make(map[suite]int)
+		for i := range n {
+			part, err := share(faults, fmt.Sprintf("%d/%d", i, n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if even := len(faults) / n; len(part) < even*3/4 || len(part) > even*5/4 {
+				t.Errorf("share %d/%d has %d faults of %d", i, n, len(part), len(faults))
+			}
+			for _, f := range part {
+				if other, known := in[f.by]; known && other != i {
+					t.Errorf("%s has faults in shares %d and %d of %d, want them in one", f.by, other, i, n)
+				}
+				in[f.by] = i
+			}
+			for _, f := range part {
+				times[f.String()]++
+			}
+		}
+		for _, f := range faults {
+			if times[f.String()] != 1 {
+				t.Errorf("%s is in %d of %d shares, want it in one", f, times[f.String()], n)
+			}
+		}
+	}
+	for _, wrong := range []string{"1", "/", "4/4", "-1/4", "0/0", "a/4", "1/b", "0/4/2"} {
+		if part, err := share(faults, wrong); err == nil {
+			t.Errorf("share %q has %d faults, want an error", wrong, len(part))
+		}
+	}
+	if part, err := share(faults, ""); err != nil || len(part) != len(faults) {
+		t.Errorf("no share: %d faults, %v, want all %d", len(part), err, len(faults))
 	}
 }
 

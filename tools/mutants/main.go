@@ -1,7 +1,7 @@
 // Command mutants shows that the tests would notice: it applies named faults to a copy of the tree, one after the
 // other, and runs the tests that should fail on each.
 //
-//	go run ./mutants [-root ..] [-only REGEXP] [-list]
+//	go run ./mutants [-root ..] [-only REGEXP] [-share I/N] [-list]
 //
 // A fault is a replacement of text that must stand in its file exactly once; where it does not, the fault is stale and
 // the run fails, as it does where a fault survives its tests, does not build, or its tests fail without it. The tree
@@ -11,14 +11,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -28,11 +32,15 @@ func main() {
 	defer stop()
 	root := flag.String("root", "..", "the tree whose tests to try")
 	only := flag.String("only", "", "regular expression of the faults to apply, by name or file; all by default")
+	part := flag.String("share", "", "apply one share of N, such as 2/4, from 0/N to N-1/N; all faults by default")
 	list := flag.Bool("list", false, "list the faults and say which are stale, but apply none")
 	workers := flag.Int("workers", 2, "faults under way at once")
 	flag.Parse()
 
 	chosen, err := choose(*only)
+	if err == nil {
+		chosen, err = share(chosen, *part)
+	}
 	switch {
 	case err != nil:
 	case *list:
@@ -60,6 +68,40 @@ func choose(only string) ([]fault, error) {
 	}
 	if chosen == nil {
 		return nil, fmt.Errorf("-only: no fault matches %q", only)
+	}
+	return chosen, nil
+}
+
+// share returns one part of the faults. A suite has all its faults in one part, because it is tried without a fault first:
+// the suites go, those with the most faults first, each to the part that has the fewest yet.
+func share(faults []fault, part string) ([]fault, error) {
+	if part == "" {
+		return faults, nil
+	}
+	first, second, _ := strings.Cut(part, "/")
+	i, errI := strconv.Atoi(first)
+	n, errN := strconv.Atoi(second)
+	if errI != nil || errN != nil || i < 0 || i >= n {
+		return nil, fmt.Errorf("-share: %q is not I/N, with I from 0 to N-1", part)
+	}
+	bySuite := make(map[suite][]fault)
+	for _, f := range faults {
+		bySuite[f.by] = append(bySuite[f.by], f)
+	}
+	suites := slices.SortedFunc(maps.Keys(bySuite), func(a, b suite) int {
+		return cmp.Or(len(bySuite[b])-len(bySuite[a]), strings.Compare(a.String(), b.String()), strings.Compare(a.flags, b.flags))
+	})
+	sizes := make([]int, n)
+	var chosen []fault
+	for _, s := range suites {
+		least := slices.Index(sizes, slices.Min(sizes))
+		sizes[least] += len(bySuite[s])
+		if least == i {
+			chosen = append(chosen, bySuite[s]...)
+		}
+	}
+	if chosen == nil {
+		return nil, fmt.Errorf("-share: %d faults have no share %s", len(faults), part)
 	}
 	return chosen, nil
 }

@@ -19,7 +19,13 @@ import (
 	"github.com/sluice-project/sluice/internal/redistest"
 )
 
+// prompt keeps the race detector from waiting for a second at the end of every command for races that may come yet.
+const prompt = "atexit_sleep_ms=10"
+
 func TestMain(m *testing.M) {
+	if err := os.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" "+prompt)); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"sluice": main})
 }
 
@@ -34,6 +40,7 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			e.Setenv("GORACE", os.Getenv("GORACE"))
 			e.Setenv("ADDR", l.Addr().String())
 			e.Setenv("PORT", strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 			e.Setenv("REDIS", redis.URL())
