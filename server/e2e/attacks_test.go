@@ -62,12 +62,12 @@ func (a attack) try(t *testing.T, whole bool) {
 	if whole {
 		many, most, maxKeys = a.whole, a.wholeMiB, 0
 	}
-	v := startVictim(t, maxKeys)
+	v, beside := startVictim(t, maxKeys), startVictim(t, maxKeys)
 	quiet := 300 * time.Millisecond
 	if whole {
 		quiet = 5 * time.Second
 	}
-	before := v.askFor(t, time.After(quiet))
+	before, besideBefore := askFor(t, time.After(quiet), v, beside)
 
 	order, err := json.Marshal(assault{Way: a.way, Door: a.door, Addr: v.addrs[a.door], Many: many, Whole: whole})
 	if err != nil {
@@ -81,18 +81,21 @@ func (a attack) try(t *testing.T, whole bool) {
 		attacker.Wait()
 		close(ended)
 	}()
-	during := v.askFor(t, ended)
+	during, besideDuring := askFor(t, ended, v, beside)
 	if !cmd.ProcessState.Success() {
 		t.Errorf("the attack itself went wrong: %s", cmd.ProcessState)
 	}
-	after := v.askFor(t, time.After(100*time.Millisecond)) // it lives
+	after, _ := askFor(t, time.After(100*time.Millisecond), v, beside) // it lives
 
 	peak := peakMiB(t, v.Cmd.Process.Pid)
 	if peak > most {
 		t.Errorf("at its peak the process took %d MiB, want %d at most", peak, most)
 	}
-	t.Logf("%s: %d honest checks before, p99 %s; %d during, p99 %s, %.2f times as long; %d after; peak memory %d MiB of %d",
-		a.name, len(before), p99(before), len(during), p99(during), float64(p99(during))/float64(p99(before)), len(after), peak, most)
+	times := func(during, before []time.Duration) float64 { return float64(p99(during)) / float64(p99(before)) }
+	t.Logf("%s: %d honest checks before, p99 %s; %d during, p99 %s, %.2f times as long; %d after; peak memory %d MiB of %d; "+
+		"of a server beside it that is not attacked: p99 %s before, %s during, %.2f times as long",
+		a.name, len(before), p99(before), len(during), p99(during), times(during, before), len(after), peak, most,
+		p99(besideBefore), p99(besideDuring), times(besideDuring, besideBefore))
 }
 
 // p99 is how long all but one in a hundred waited at most.
@@ -131,28 +134,33 @@ func startVictim(t *testing.T, maxKeys int) *victim {
 	return v
 }
 
-// askFor asks for checks, one every millisecond at most, until a channel says so, and returns how long each answer took.
-// Everyone is answered.
-func (v *victim) askFor(t *testing.T, until <-chan time.Time) (waits []time.Duration) {
+// askFor asks two servers in turn for checks, one every millisecond at most, until a channel says so, and returns how long
+// each answer took. Everyone is answered.
+func askFor(t *testing.T, until <-chan time.Time, v, beside *victim) (waits, besides []time.Duration) {
 	t.Helper()
 	c := newClient()
 	defer c.close()
 	body := question{Policy: "api", Key: "honest", Cost: 1}.String()
+	ask := func(v *victim) time.Duration {
+		begun := time.Now()
+		status, answer, err := c.send("POST", v.addrs["http"], "/v1/check", body)
+		if err != nil || status != http.StatusOK {
+			t.Fatalf("an honest caller is answered %d %s, %v", status, answer, err)
+		}
+		return time.Since(begun)
+	}
 	for {
 		select {
 		case <-until:
 			if len(waits) == 0 {
 				t.Fatal("nobody has asked")
 			}
-			return waits
+			return waits, besides
 		default:
 		}
-		begun := time.Now()
-		status, answer, err := c.send("POST", v.addrs["http"], "/v1/check", body)
-		if err != nil || status != http.StatusOK {
-			t.Fatalf("an honest caller is answered %d %s, %v", status, answer, err)
-		}
-		waits = append(waits, time.Since(begun))
+		waits = append(waits, ask(v))
+		time.Sleep(time.Millisecond)
+		besides = append(besides, ask(beside))
 		time.Sleep(time.Millisecond)
 	}
 }

@@ -134,6 +134,7 @@ func serve(config server.Config) error {
 	if err != nil {
 		return err
 	}
+	defer newBallast(os.Getenv).keep()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)

@@ -103,8 +103,9 @@ func expiry(run *record.Run, r *Report) {
 const (
 	// moreGoroutines is how many more a server may have at the end than at the beginning: connections come and go.
 	moreGoroutines = 30
-	// moreBytes is how much more memory it may take, besides half as much again: what is freed is not given back at once.
-	moreBytes = 32 << 20
+	// moreBytes is how much more memory it may take, besides half as much again: its heap is not collected before it has 64 MiB,
+	// and what is freed is not given back at once.
+	moreBytes = 64 << 20
 )
 
 // resources sees that a server has at the end no more goroutines than at the beginning, and no more memory.

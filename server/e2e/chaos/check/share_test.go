@@ -10,6 +10,7 @@ import (
 func byShares(l record.Limit) *made {
 	m := runOf(l)
 	m.Servers, m.Policies[0].Local = 3, true
+	m.Begin -= 3 * s // so that they know of each other
 	for server := range uint8(3) {
 		m.told(server, 500*ms)
 		m.share(server, int(7-server/2), s)
@@ -83,4 +84,8 @@ func TestShares(t *testing.T) {
 	}
 	apart(3400*ms).requireOnly(t, Shares)
 	apart(3600*ms).requireOnly(t, "")
+	m := byShares(windowLimit)
+	m.share(1, 1, s+500*ms)
+	m.Begin += 3 * s // so that they may not know yet
+	m.requireOnly(t, "")
 }
