@@ -23,7 +23,7 @@ type apartness struct {
 func apartnessOf(run *record.Run) *apartness {
 	a := &apartness{anew: make([][]gap, run.Servers)}
 	a.all = append(a.all, gap{0, run.Begin + togetherTime}) // the first to be started was alone
-	decided := make([][]int64, run.Servers) // when each server was last told by Redis, in order
+	decided := make([][]int64, run.Servers)                 // when each server was last told by Redis, in order
 	for i := range run.Checks {
 		if c := &run.Checks[i]; c.Source == record.Store {
 			decided[c.Server] = append(decided[c.Server], c.Answered())
