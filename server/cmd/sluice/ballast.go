@@ -8,7 +8,7 @@ import "runtime"
 // use, and thousands of checks a second double them more than once a second; while it marks, a check waits for some
 // milliseconds, and these are enough checks to be seen in the p99. With the ballast it starts a third as often. A greater
 // GOGC would do as much there, but would cost a server whose memory is full of keys several times the memory; the ballast costs
-// every server the same.
+// every server the same. Decision 36 says more.
 type ballast []byte
 
 // ballastSize is what the heap may grow by more than it would before the collector starts.
