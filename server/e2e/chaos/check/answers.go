@@ -111,6 +111,14 @@ func (all stalls) during(from, to int64) (sum int64) {
 	return sum
 }
 
+// longest returns how much of a span the longest of them takes.
+func (all stalls) longest(from, to int64) (longest int64) {
+	for _, s := range all {
+		longest = max(longest, min(s[1], to)-max(s[0], from))
+	}
+	return longest
+}
+
 // obeyed sees that where the store does not decide, on_error does as it is told, and that no policy's check is answered an
 // error.
 func obeyed(run *record.Run, r *Report) {
@@ -134,11 +142,16 @@ func obeyed(run *record.Run, r *Report) {
 	}
 }
 
-// back sees that a while after the last fault all is decided as before the first.
+// back sees that a while after the last fault all is decided as before the first. A machine that stands still for as long as
+// the store has for a check is a fault of its own: what is decided until it must be over again does not count.
 func back(run *record.Run, r *Report) {
+	still := make([]stalls, run.Servers)
+	for server := range still {
+		still[server] = stallsOf(run, server)
+	}
 	for i := range run.Checks {
 		c := &run.Checks[i]
-		if c.Asked < run.Mended+settled {
+		if c.Asked < run.Mended+settled || still[c.Server].longest(c.Asked-settled, c.Answered()) >= run.Deadline {
 			continue
 		}
 		r.Looked[Back]++

@@ -365,4 +365,12 @@ func TestBack(t *testing.T) {
 		m.Checks[0].Asked = begin + 1002*s
 		m.requireOnly(t, "")
 	}
+	stood := func(took int64) *made { // a machine that stood still a while before
+		m := runOf(bucketLimit)
+		m.lets(1, 1004*s)[0].Source = record.ErrorPolicy
+		m.Pings = []record.Ping{{Asked: begin + 1002*s, Took: took}}
+		return m
+	}
+	stood(99*ms).requireOnly(t, Back)
+	stood(100*ms).requireOnly(t, "")
 }

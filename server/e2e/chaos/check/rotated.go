@@ -55,14 +55,6 @@ func rotated(run *record.Run, r *Report) {
 	}
 }
 
-// longest returns how much of a span the longest of them takes.
-func (all stalls) longest(from, to int64) (longest int64) {
-	for _, s := range all {
-		longest = max(longest, min(s[1], to)-max(s[0], from))
-	}
-	return longest
-}
-
 // looked sees that a secret was looked at on every way, after it must have counted, and after it must have ceased to: else
 // nothing is known of it. Of certificates a door shows one, so that who looks at the new one looks at the old one, too.
 func looked(run *record.Run, secret *record.Secret, r *Report) {
