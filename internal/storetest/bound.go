@@ -52,14 +52,17 @@ func (all admissions) withinBucket(l sluice.Limit) error {
 }
 
 // withinWindow: count in every span of one period or less.
-func (all admissions) withinWindow(l sluice.Limit) error {
+func (all admissions) withinWindow(l sluice.Limit) error { return all.inAnyPeriod(l, l.Count()) }
+
+// inAnyPeriod reports whether at most so many were admitted in each span of one period or less.
+func (all admissions) inAnyPeriod(l sluice.Limit, most int64) error {
 	for i, first := range all {
 		units := int64(0)
 		for _, a := range all[i:] {
 			if a.at >= first.at+ticks(l.Period()) {
 				break
 			}
-			if units += a.units; units > l.Count() {
+			if units += a.units; units > most {
 				return fmt.Errorf("%s admitted %d units from %d to %d", l, units, first.at, a.at)
 			}
 		}
@@ -67,26 +70,13 @@ func (all admissions) withinWindow(l sluice.Limit) error {
 	return nil
 }
 
-// withinFixed: count in each window, which begins with the first admission after the one before, or with the clock's. One
-// of which all is given back was none.
+// withinFixed: where nothing is lent, what is admitted is used at once.
 func (all admissions) withinFixed(l sluice.Limit) error {
-	period := ticks(l.Period())
-	units, end := int64(0), sluice.Tick(0)
+	var at account
 	for _, a := range all {
-		if a.at >= end || units == 0 {
-			units, end = 0, a.at+period
-			if l.Aligned() {
-				end -= a.at % period
-			}
-			if c, ok := l.Calendar(); ok {
-				_, end = c.Window(a.at)
-			}
-		}
-		if units = max(0, units+a.units); units > l.Count() {
-			return fmt.Errorf("%s admitted %d units at %d and before in a window that ends at %d", l, units, a.at, end)
-		}
+		at = append(at, entry{a.at, a.units, a.units})
 	}
-	return nil
+	return at.withinFixed(l)
 }
 
 // withinCounter: count by the weighted estimate, at every admission. What is given back is first of the window that counts.

@@ -48,3 +48,92 @@ func TestBound(t *testing.T) {
 		}
 	}
 }
+
+// TestLentBound: through and used are apart where units are lent.
+func TestLentBound(t *testing.T) {
+	const s = 1_000_000 // ticks
+	for _, test := range []struct {
+		what  string
+		limit string
+		all   account
+		legal bool
+	}{
+		{
+			"a lost loan keeps its window though all else is given back", "3/s fixed-window",
+			account{{s, 1, 1}, {s + 9, 0, 1}, {s + 9, -1, -1}, {s + 9, 2, 2}, {2 * s, 3, 3}},
+			true,
+		},
+		{
+			"and does not begin another", "3/s fixed-window",
+			account{{s, 1, 1}, {s + 9, 0, 1}, {s + 9, -1, -1}, {s + 9, 2, 2}, {2*s - 1, 2, 2}},
+			false,
+		},
+		{
+			"without it they would be one window", "3/s fixed-window",
+			account{{s, 1, 1}, {s + 9, -1, -1}, {s + 9, 2, 2}, {2 * s, 3, 3}},
+			false,
+		},
+		{
+			"a window begins where a loan is accounted for", "3/s fixed-window",
+			account{{s, 2, 2}, {s + 1, 1, 0}, {s + 2, -2, -2}, {s + 9, 0, 1}, {2*s + 8, 2, 2}, {2*s + 9, 3, 3}},
+			true,
+		},
+		{
+			"what was spent before it counts in it", "3/s fixed-window",
+			account{{s, 2, 2}, {s + 1, 1, 0}, {s + 2, -2, -2}, {s + 9, 0, 1}, {2*s + 8, 3, 3}},
+			false,
+		},
+		{
+			"also where a check begins it", "3/s fixed-window",
+			account{{s, 2, 2}, {s + 2, -2, -2}, {s + 3, 1, 0}, {s + 4, 3, 3}},
+			false,
+		},
+		{
+			"no more goes back than counts", "3/s fixed-window",
+			account{{s, 2, 2}, {s + 1, 1, 0}, {s + 2, -70, -70}, {s + 3, 3, 3}},
+			false,
+		},
+		{
+			"what is spent is more than what is told", "3/s fixed-window",
+			account{{s, 1, 1}, {s + 1, 3, 0}, {s + 2, 0, 1}},
+			false,
+		},
+		{
+			"more in one period than two windows have", "3/s fixed-window", // as if the refund made the window end
+			account{{s, 1, 1}, {s + 1, 2, 2}, {s + 2, 0, -3}, {s + 3, 3, 3}}, false,
+		},
+		{
+			"lent of a window of the clock that nobody has used", "3/s fixed-window aligned",
+			account{{s, 2, 0}, {s + 1, 2, 2}},
+			false,
+		},
+		{
+			"and another such", "3/s fixed-window aligned",
+			account{{2*s - 1, 3, 0}, {2*s - 1, 0, 3}, {2 * s, 3, 0}},
+			true,
+		},
+		{
+			"as much as two windows have, where the clock begins them", "3/s fixed-window aligned",
+			account{{2*s - 1, 3, 3}, {2 * s, 3, 3}},
+			true,
+		},
+		{
+			"no other algorithm asks when it counts", "3/s",
+			account{{s, 2, 2}, {s + 1, 1, 0}, {s + 2, -1, -1}, {s + 9, 0, 3}, {s + 9, 1, 0}},
+			true,
+		},
+		{
+			"nor is one kinder", "3/s",
+			account{{s, 2, 2}, {s + 1, 2, 0}},
+			false,
+		},
+	} {
+		limit, err := sluice.ParseLimit(test.limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := test.all.within(limit); (err == nil) != test.legal {
+			t.Errorf("%s: %s: %v: error %v, want legal %t", test.what, limit, test.all, err, test.legal)
+		}
+	}
+}

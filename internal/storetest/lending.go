@@ -25,7 +25,7 @@ type lendingScene struct {
 	now     sluice.Tick
 	servers []borrower
 	out     []lease.Loan // as the store should know them
-	granted admissions   // all that anybody was let through by
+	account account      // all that anybody was let through by, and when it counted as used
 	lent    int          // how many loans there were
 	trail   trail
 }
@@ -106,6 +106,34 @@ func (s *suite) testLendingRefund(t rapid.TB, lender lease.Lender) {
 	}
 }
 
+// testLendingRefundBehindLost: a loan that nobody accounts for counts as taken when it ends, so the window goes on though
+// all that callers were let through by is given back.
+func (s *suite) testLendingRefundBehindLost(t rapid.TB, lender lease.Lender) {
+	ctx, cancel := call()
+	defer cancel()
+	d := s.newDesk(ctx, t, sluice.Policy{
+		Limits: []sluice.Limit{sluice.PerHour(3).WithAlgorithm(sluice.FixedWindow)}, Lease: &sluice.Lease{Share: 100, TTL: time.Minute},
+	})
+	d.check(1)
+	lost := lender.Lend(ctx, []lease.Ask{{Policy: d.policy, Key: d.key, Want: 1, At: d.now}})[0]
+	if lost.Err != nil || lost.Loan.Units != 1 {
+		t.Fatalf("1 unit is lent as %+v: %v", lost.Loan, lost.Err)
+	}
+	const left = time.Hour - time.Minute
+	if got := d.after(time.Minute).ask(sluice.Request{Refund: 1}); got.Remaining != 2 || got.ResetAfter != left {
+		t.Errorf("all is given back but what was lost: %s, want 2 remaining, reset in %v", got, left)
+	}
+	if got := d.check(2); !got.Allowed || got.ResetAfter != left {
+		t.Errorf("what is left: %s, want it allowed, reset in %v", got, left)
+	}
+	if got := d.check(1); got.Allowed || got.RetryAfter != left {
+		t.Errorf("more than is left: %s, want it refused, retry in %v", got, left)
+	}
+	if got := d.after(left).check(3); !got.Allowed || got.ResetAfter != time.Hour {
+		t.Errorf("the next window: %s, want it allowed, reset in an hour", got)
+	}
+}
+
 func (sc *lendingScene) step(d dice) {
 	sc.moveTo(min(sc.instant(d), lastInstant))
 	b := &sc.servers[d.roll(len(sc.servers))]
@@ -169,6 +197,7 @@ func (sc *lendingScene) charge(key string, units int64, at sluice.Tick) {
 	if d := sc.checkAt(sluice.Request{Policy: sc.policy, Key: key, Cost: units, At: at}); !d.Allowed {
 		sc.fatalf("the twin has no room for %d units that were lent, at %d: %s", units, at, d)
 	}
+	sc.account = append(sc.account, entry{at: at, used: units})
 }
 
 func (sc *lendingScene) checkAt(req sluice.Request) sluice.Decision {
@@ -184,8 +213,8 @@ func (sc *lendingScene) checkAt(req sluice.Request) sluice.Decision {
 func (sc *lendingScene) check(cost int64) {
 	d := sc.checkAt(sluice.Request{Policy: sc.policy, Key: lentKey, Cost: cost, At: sc.now})
 	if d.Allowed && cost > 0 {
-		sc.granted = append(sc.granted, admission{sc.now, cost})
 		sc.charge(twinKey, cost, sc.now)
+		sc.account = append(sc.account, entry{at: sc.now, through: cost})
 	}
 	if !d.Allowed {
 		sc.exactRetry(cost, d)
@@ -199,7 +228,7 @@ func (sc *lendingScene) refund(units int64) {
 			sc.fatalf("a refund is refused: %s", d)
 		}
 	}
-	sc.granted = append(sc.granted, admission{sc.now, -units})
+	sc.account = append(sc.account, entry{sc.now, -units, -units})
 }
 
 // exactRetry is promise 3: refused one tick before, allowed at it.
@@ -293,7 +322,7 @@ func (sc *lendingScene) spend(b *borrower, units int64) {
 		return
 	}
 	b.spent += units
-	sc.granted = append(sc.granted, admission{sc.now, units})
+	sc.account = append(sc.account, entry{at: sc.now, through: units})
 }
 
 func (sc *lendingScene) peek(key string, cost int64, at sluice.Tick) sluice.Decision {
@@ -326,7 +355,7 @@ func (sc *lendingScene) compare() {
 // finish is promise 1, over all that was let through.
 func (sc *lendingScene) finish() {
 	for _, l := range sc.policy.Limits {
-		if err := sc.granted.within(l); err != nil {
+		if err := sc.account.within(l); err != nil {
 			sc.fatalf("promise 1, bound: %v", err)
 		}
 	}

@@ -154,6 +154,7 @@ func (s *suite) promises() []promise {
 	if l, ok := s.harness.Store().(lease.Lender); ok {
 		all = append(all, promise{"lending", func(t rapid.TB) { s.testLending(t, l) }})
 		all = append(all, promise{"lending, refund", func(t rapid.TB) { s.testLendingRefund(t, l) }})
+		all = append(all, promise{"lending, refund behind a lost loan", func(t rapid.TB) { s.testLendingRefundBehindLost(t, l) }})
 	}
 	if z, ok := s.harness.(Sizer); ok {
 		all = append(all, promise{"size", func(t rapid.TB) { s.testSize(t, z) }})
