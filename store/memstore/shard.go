@@ -50,12 +50,12 @@ func (sh *shard) lock() {
 // find returns the entry of a key, acquired, or nil. Without the shard's lock, nil means only that it has not been seen.
 func (sh *shard) find(hash uint32, policy, key string) *entry {
 	t := sh.table.Load()
-	for i, mask := hash, t.mask(); ; i++ {
-		slot := t.slots[i&mask].Load()
+	for away, mask := uint32(0), t.mask(); ; away++ {
+		slot := t.slots[(hash+away)&mask].Load()
 		if slot == 0 {
 			return nil
 		}
-		if (slot^hash)&^mask != 0 {
+		if slot&^mask != slotOf(hash, mask, away) {
 			continue
 		}
 		if int(slot&mask)/chunkLength >= len(t.chunks) {

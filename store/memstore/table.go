@@ -6,9 +6,10 @@ import "sync/atomic"
 // has the shard's changes it: a search can miss an entry that is just being moved to another slot, and can come to one
 // that has just been given to another key. The entry itself says whose it is, under its own lock; see [shard.find].
 //
-// A slot is 0 or a number that has in its lower bits, as many as it takes to number all slots, which entry it is, and
-// above them what the hash has there. Each stands in the first slot that was empty from the one on that the lower bits of
-// its hash say. So slots are small, and next to no search looks at the entry of another key.
+// A slot is 0 or a number that has in its lower bits, as many as it takes to number all slots, which entry it is; in its
+// uppermost five how far it stands from home, which is the slot that the lower bits of the hash say; and between them what
+// the hash has there. Each stands in the first slot that was empty from home on. So slots are small, next to no search
+// looks at the entry of another key, and to close the gap that one leaves behind takes a look at slots only.
 //
 // Entries never move, and are used again; their memory is given back when the shard is empty.
 type table struct {
@@ -20,7 +21,17 @@ type table struct {
 const (
 	fewestSlots = 8
 	chunkLength = 64 // in numbers, of which the last is nobody's
+
+	// farShift is where a slot says how far from home it stands, and far is what those say that stand farther. A table of so
+	// many slots that their numbers reach up to there would be a terabyte.
+	farShift = 27
+	far      = 1<<(32-farShift) - 1
 )
+
+// slotOf returns what stands in the slot of an entry, but for its number, which is as far from home.
+func slotOf(hash, mask, away uint32) uint32 {
+	return min(away, far)<<farShift | hash&(1<<farShift-1)&^mask
+}
 
 // chunk is entries that are allocated at once. The runtime puts a word in front of it, and what is allocated begins at a
 // multiple of a large power of two: so each entry is in two cache lines, and not in three.
@@ -79,19 +90,18 @@ func (t *table) grown() *table {
 
 // add has an entry found that was taken and has its hash.
 func (t *table) add(e *entry) {
-	hash := e.hash.Load()
-	i := hash
-	for t.slots[i&t.mask()].Load() != 0 {
-		i++
+	hash, mask, away := e.hash.Load(), t.mask(), uint32(0)
+	for t.slots[(hash+away)&mask].Load() != 0 {
+		away++
 	}
-	t.slots[i&t.mask()].Store(hash&^t.mask() | e.number)
+	t.slots[(hash+away)&mask].Store(slotOf(hash, mask, away) | e.number)
 }
 
-// remove has an entry found no more, and closes the gap: what stands behind it and not where its hash says moves up.
+// remove has an entry found no more, and closes the gap: what stands behind it and not at home moves up.
 func (t *table) remove(e *entry) {
-	hash, mask := e.hash.Load(), t.mask()
-	gap := hash & mask
-	for t.slots[gap].Load() != hash&^mask|e.number {
+	mask := t.mask()
+	gap := e.hash.Load() & mask
+	for t.slots[gap].Load()&mask != e.number {
 		gap = (gap + 1) & mask
 	}
 	for i := (gap + 1) & mask; ; i = (i + 1) & mask {
@@ -99,10 +109,19 @@ func (t *table) remove(e *entry) {
 		if slot == 0 {
 			break
 		}
-		if home := t.entry(slot).hash.Load() & mask; (i-home)&mask >= (i-gap)&mask {
-			t.slots[gap].Store(slot)
+		away, by := t.away(i, slot), (i-gap)&mask
+		if away >= by {
+			t.slots[gap].Store(slot&(1<<farShift-1) | min(away-by, far)<<farShift)
 			gap = i
 		}
 	}
 	t.slots[gap].Store(0)
+}
+
+// away returns how far from home what stands in the i-th slot is.
+func (t *table) away(i, slot uint32) uint32 {
+	if away := slot >> farShift; away < far {
+		return away
+	}
+	return (i - t.entry(slot).hash.Load()) & t.mask()
 }

@@ -53,8 +53,20 @@ var storeFaults = []fault{
 	{
 		name: "a key behind one that is dropped is lost",
 		file: "store/memstore/table.go", by: entries,
-		old: "(i-home)&mask >= (i-gap)&mask",
-		new: "(i-home)&mask > (i-gap)&mask+mask",
+		old: "if away >= by {",
+		new: "if away > by+mask {",
+	},
+	{
+		name: "a key that moves up is looked for where it was",
+		file: "store/memstore/table.go", by: entries,
+		old: "min(away-by, far)<<farShift",
+		new: "min(away, far)<<farShift",
+	},
+	{
+		name: "a key that stands far from home is taken to stand nearer",
+		file: "store/memstore/table.go", by: entries,
+		old: "if away := slot >> farShift; away < far {",
+		new: "if away := slot >> farShift; away <= far {",
 	},
 	{
 		name: "a store that is empty keeps its memory",
