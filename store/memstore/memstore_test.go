@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -331,5 +332,28 @@ func BenchmarkCheck(b *testing.B) {
 				i++
 			}
 		})
+	}
+}
+
+// BenchmarkMadeUpKeys asks for a new key each time, where the store is full of keys that all mean something still.
+func BenchmarkMadeUpKeys(b *testing.B) {
+	l, err := sluice.New(newStore(b, 1_000_000), sluice.Policy{Name: "p", Limits: []sluice.Limit{sluice.PerHour(1000)}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	key := []byte("made-up:")
+	next := 0
+	ask := func() {
+		next++
+		if _, err := l.Check(context.Background(), string(strconv.AppendInt(key, int64(next), 10)), 1); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for range 1_100_000 {
+		ask()
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		ask()
 	}
 }
