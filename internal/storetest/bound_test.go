@@ -89,6 +89,16 @@ func TestLentBound(t *testing.T) {
 			false,
 		},
 		{
+			"and what is spent of a loan that outlives its window", "3/s fixed-window",
+			account{{s, 1, 1}, {2*s + 1, 1, 0}, {2*s + 2, 3, 3}},
+			false,
+		},
+		{
+			"also where nothing is admitted besides", "3/s fixed-window",
+			account{{s, 1, 1}, {2*s + 1, 2, 0}, {2*s + 2, 2, 0}},
+			false,
+		},
+		{
 			"no more goes back than counts", "3/s fixed-window",
 			account{{s, 2, 2}, {s + 1, 1, 0}, {s + 2, -70, -70}, {s + 3, 3, 3}},
 			false,

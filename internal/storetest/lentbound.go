@@ -48,14 +48,14 @@ func (all account) within(l sluice.Limit) error {
 }
 
 // withinFixed: count in each window, which begins with the first use after the one before, or with the clock's. One of
-// which all is given back was none; what is then let through by loans of it is held against the next.
+// which all is given back was none; what is let through by loans while there is none is held against the next.
 func (all account) withinFixed(l sluice.Limit) error {
 	period := ticks(l.Period())
 	calendar, dated := l.Calendar()
 	through, used, end := int64(0), int64(0), sluice.Tick(0)
 	for _, a := range all {
-		if a.at >= end {
-			through, used = 0, 0
+		if end > 0 && a.at >= end {
+			through, used, end = 0, 0, 0
 		}
 		switch {
 		case dated:
