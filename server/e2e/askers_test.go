@@ -101,11 +101,14 @@ func (a *askers) send(rate int, policies []string) {
 // read reads the answers on a connection until it ends.
 func (a *askers) read(k *asker) {
 	defer k.conn.Close()
-	in, filled := make([]byte, 4<<10), 0
+	in, filled := make([]byte, answerRoom), 0
 	for !a.ending.Load() || k.busy.Load() {
 		n, err := k.conn.Read(in[filled:])
 		now := time.Now()
 		if !k.busy.Load() && err != nil {
+			if !a.ending.Load() { // nobody would see what is sent there, and no answer
+				k.calls = append(k.calls, asked{due: now, sent: now, err: fmt.Errorf("a connection ended between two checks: %w", err)})
+			}
 			return
 		}
 		filled += n
@@ -129,14 +132,22 @@ func (a *askers) read(k *asker) {
 // The sources that an answer can have.
 var sources = []string{"store", "error-policy", "fallback"}
 
+// answerRoom is how long an answer can be.
+const answerRoom = 4 << 10
+
+// tooLong returns an error where there is no room for the rest of an answer.
+func tooLong(in []byte) error {
+	if len(in) < answerRoom {
+		return nil
+	}
+	return errors.New("the answer is too long")
+}
+
 // answer takes in the answer to a check, and reports whether it is whole.
 func (q *asked) answer(in []byte) (whole bool, err error) {
 	head, body, found := bytes.Cut(in, []byte("\r\n\r\n"))
 	if !found {
-		if len(in) == 4<<10 {
-			return false, errors.New("the answer has too long a head")
-		}
-		return false, nil
+		return false, tooLong(in)
 	}
 	_, after, found := bytes.Cut(head, []byte("\r\nContent-Length: "))
 	length := 0
@@ -150,7 +161,7 @@ func (q *asked) answer(in []byte) (whole bool, err error) {
 	case !found || !bytes.HasPrefix(head, []byte("HTTP/1.1 200 ")):
 		return false, fmt.Errorf("the answer begins %q", head)
 	case len(body) < length:
-		return false, nil
+		return false, tooLong(in)
 	case len(body) > length:
 		return false, fmt.Errorf("behind the answer comes %q", body[length:])
 	}
@@ -184,6 +195,37 @@ func (a *askers) end() {
 	a.reader.Wait()
 	for _, k := range a.all {
 		a.calls = append(a.calls, k.calls...)
+	}
+}
+
+// TestAskersAreTold: a connection that the server ends between two checks counts as a check that failed.
+func TestAskersAreTold(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = conn.Close()
+		}
+	}()
+	a := startAskers(t, &server{addr: l.Addr().String()}, 100, 1000, []string{"p"})
+	a.reader.Wait()
+	a.end()
+	failed := 0
+	for _, q := range a.calls {
+		if q.err != nil {
+			failed++
+		}
+	}
+	if failed != len(a.all) || len(a.calls) != failed {
+		t.Errorf("%d of %d checks failed on %d connections, want one on each and no other", failed, len(a.calls), len(a.all))
 	}
 }
 
