@@ -1,6 +1,7 @@
 package memstore
 
 import (
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -10,12 +11,19 @@ import (
 )
 
 // TestEntriesOfFewHashes adds and drops entries of which many have the same hash, and looks each time whether all that
-// are there are found, each for itself: in nature that happens to nobody.
+// are there are found, each for itself: in nature that happens to nobody. Their row of slots begins at the first one, or at
+// the end of the table and goes on at its beginning.
 func TestEntriesOfFewHashes(t *testing.T) {
 	t.Parallel()
+	for _, least := range []uint32{0, math.MaxUint32 - 14} {
+		t.Run(strconv.FormatUint(uint64(least), 16), func(t *testing.T) { testEntriesOfFewHashes(t, least) })
+	}
+}
+
+func testEntriesOfFewHashes(t *testing.T, least uint32) {
 	type name struct{ policy, key string }
 	policies := []*sluice.Policy{{Name: "p", Limits: []sluice.Limit{sluice.PerHour(1)}}, {Name: "q", Limits: []sluice.Limit{sluice.PerHour(1)}}}
-	hash := func(n name) uint32 { return uint32(len(n.key)%5) * 3 }
+	hash := func(n name) uint32 { return least + uint32(len(n.key)%5)*3 }
 	random := rand.New(rand.NewPCG(1, 2))
 	sh := new(shard)
 	sh.table.Store(newTable())
