@@ -3,8 +3,8 @@ package memstore
 // heap orders the entries of a shard by when they are due to be looked at, the earliest first. An entry that lasts longer
 // than it did stays where it is, and is put back with its true instant when it comes to the top. The instants stand in the
 // heap, so that to put one entry in its place looks at no other; but each that moves is told where it stands, which is
-// memory that has to be fetched. So an entry of the heap has four below it, whose instants are in one cache line or two,
-// and there are half as many levels as with two.
+// memory that has to be fetched. So an entry of the heap has four below it, whose instants are in two cache lines side by
+// side, and there are half as many levels as with two.
 type heap []timed
 
 // below is how many entries stand below one.

@@ -22,8 +22,8 @@ const (
 	fewestSlots = 8
 	chunkLength = 64 // in numbers, of which the last is nobody's
 
-	// farShift is where a slot says how far from home it stands, and far is what those say that stand farther. A table of so
-	// many slots that their numbers reach up to there would be a terabyte.
+	// farShift is where a slot says how far from home it stands, and far is what those say that stand farther. A store of 16
+	// shards or more whose tables had so many slots that their numbers reach up to there would take 200 GB or more.
 	farShift = 27
 	far      = 1<<(32-farShift) - 1
 )
