@@ -15,6 +15,9 @@ const (
 	// wakings times.
 	noise   = 100e6
 	wakings = 2
+	// byItself is how long the machine is believed to let one server stand still and nobody else: what is longer is the
+	// server's own, unless the callers were woken late, too. With all that a check may be late by it is less than callers wait.
+	byItself = 800e6
 	// usual is how long a question that needs no store may take on a machine that does other things.
 	usual = 3e6
 	// pause is how long may lie between two such questions, so that two that are late one after the other are one stall.
@@ -81,7 +84,7 @@ func stallsOf(run *record.Run, server int) stalls {
 	var all stalls
 	for _, p := range run.Pings {
 		if p.Server == server && p.Took > usual {
-			all = append(all, [2]int64{p.Asked, p.Asked + p.Took})
+			all = append(all, [2]int64{p.Asked, p.Asked + min(p.Took, byItself)})
 		}
 	}
 	for _, l := range run.Late {

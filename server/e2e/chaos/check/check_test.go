@@ -313,6 +313,17 @@ func TestInTime(t *testing.T) {
 		t.Errorf("%d excused, the worst %d, want one of 500 ms", r.Excused, r.Worst.Took)
 	}
 
+	hangs := func() *made { // a server that answers nobody, those who ask whether it is alive neither
+		m := late(2 * s)
+		m.Checks[0].Ending, m.Checks[0].Source, m.Checks[0].Allowed = record.Silent, record.None, false
+		m.Pings = []record.Ping{{Asked: begin + s, Took: 10 * s}}
+		return m
+	}
+	hangs().requireOnly(t, InTime)
+	m = hangs()
+	m.Late = []record.Ping{{Asked: begin + s, Took: 2 * s}} // nor did those who asked run
+	m.requireOnly(t, "")
+
 	for _, ending := range []record.Ending{record.Refused, record.Broken, record.Silent} {
 		dead := func(from, to int64) *made {
 			m := late(300 * ms)
