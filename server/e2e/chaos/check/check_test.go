@@ -177,6 +177,26 @@ func TestForgotten(t *testing.T) {
 	m.requireOnly(t, "")
 }
 
+// TestForgottenLoan shows that what was lent before Redis forgot may be spent for as long as a loan goes on.
+func TestForgottenLoan(t *testing.T) {
+	t.Parallel()
+	for _, lent := range []bool{false, true} {
+		m := runOf(bucketLimit)
+		m.Policies[0].Lent = lent
+		m.Faults = []record.Fault{{From: begin, To: begin, Forgets: true, ForgetFrom: begin, ForgetTo: begin, Shard: -1}}
+		loaned := m.lets(5, ms)
+		for i := range loaned {
+			loaned[i].Source = record.Lease
+		}
+		m.lets(20, 2*ms)
+		rule := map[bool]string{false: Bound, true: ""}[lent]
+		m.requireOnly(t, rule)
+		m.Checks = nil
+		m.lets(21, 1001*ms)
+		m.requireOnly(t, Bound)
+	}
+}
+
 // TestSlots compares with slots that Redis's documentation and its CLUSTER KEYSLOT give.
 func TestSlots(t *testing.T) {
 	t.Parallel()
