@@ -154,11 +154,15 @@ func back(run *record.Run, r *Report) {
 	}
 	for i := range run.Checks {
 		c := &run.Checks[i]
-		if c.Asked < run.Mended+settled || still[c.Server].longest(c.Asked-settled, c.Answered()) >= run.Deadline {
+		if c.Asked < run.Mended+settled {
+			continue
+		}
+		stood := still[c.Server].longest(c.Asked-settled, c.Answered())
+		if stood >= run.Deadline {
 			continue
 		}
 		r.Looked[Back]++
-		late := c.Took > run.Deadline // of the machine, of which another rule takes care
+		late := c.Took > run.Deadline && stood >= run.Deadline/4 // of the machine, of which another rule takes care
 		if c.Source != record.Store && c.Source != record.Lease && c.Source != record.DenyCache && !late {
 			r.violate(Back, "%s of server %d was answered by %s (%s), %s after the last fault was mended", c.Door, c.Server, c.Source, c.Ending,
 				seconds(c.Asked-run.Mended))

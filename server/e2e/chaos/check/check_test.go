@@ -404,4 +404,11 @@ func TestBack(t *testing.T) {
 	}
 	stood(99*ms).requireOnly(t, Back)
 	stood(100*ms).requireOnly(t, "")
+	late := func(took int64) *made { // a check that has waited for the store in vain
+		m := stood(took)
+		m.Checks[0].Took = 101 * ms
+		return m
+	}
+	late(24*ms).requireOnly(t, Back)
+	late(25*ms).requireOnly(t, "")
 }
