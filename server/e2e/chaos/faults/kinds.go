@@ -232,8 +232,14 @@ func busy(r *Runner, f Fault, note *record.Fault) error {
 	}
 	ended := m.Busy()
 	r.sleep(f.For)
-	_, _ = m.Do("SCRIPT", "KILL") // a Sentinel may have been first
-	return <-ended
+	for {
+		_, _ = m.Do("SCRIPT", "KILL") // a Sentinel may have been first, or the script is still on its way to the node
+		select {
+		case err := <-ended:
+			return err
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // cannotSave has the master of a shard refuse to write, because its last copy on disk failed.
