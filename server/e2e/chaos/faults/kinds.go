@@ -267,6 +267,12 @@ func moveSlots(r *Runner, f Fault, note *record.Fault) error {
 		return fmt.Errorf("there is no master to move slots to")
 	}
 	slots, err := m.SlotsInUse(8)
+	for begun := time.Now(); err == nil && len(slots) == 0; slots, err = m.SlotsInUse(8) { // all servers may be parted from it
+		if time.Since(begun) > given {
+			return fmt.Errorf("%s has no slot in use", m.Name)
+		}
+		r.sleep(50 * time.Millisecond)
+	}
 	if err != nil {
 		return err
 	}
