@@ -41,6 +41,12 @@ var breakages = []breakage{
 		new:  "v.expectSchedule(s.Name))",
 	},
 	{
+		name: "take-the-whole-share",
+		file: "server/fleet.go",
+		old:  "return p.index, p.count",
+		new:  "return 0, min(p.count, 1)",
+	},
+	{
 		name: "keep-an-old-certificate",
 		file: "server/tls.go",
 		old:  "c.current.Store(config)\n\treturn nil",
