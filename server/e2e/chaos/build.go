@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/sluice-project/sluice/server/e2e/chaos/check"
 )
 
 // command is what is built: the server, as its users build it.
@@ -17,6 +19,7 @@ const command = "github.com/sluice-project/sluice/server/cmd/sluice"
 // breakage is a fault of the product, put in on purpose, that the checker must see.
 type breakage struct {
 	name     string
+	rule     string // by which it must see it, whatever else it sees
 	file     string // by its path from the root of the tree, with slashes
 	old, new string // old stands there once
 }
@@ -24,30 +27,42 @@ type breakage struct {
 var breakages = []breakage{
 	{
 		name: "charge-on-refusal",
+		rule: check.Refusal,
 		file: "store/redisstore/scripts/check.lua",
 		old:  "local charge = allowed and cost > 0 and not peek",
 		new:  "local charge = cost > 0 and not peek",
 	},
 	{
 		name: "forget-an-expiry",
+		rule: check.Expiry,
 		file: "store/redisstore/scripts/quick.lua",
 		old:  "call('SET', names[k], written, 'PXAT', expiry(life), 'GET')",
 		new:  "call('SET', names[k], written, 'GET')",
 	},
 	{
 		name: "run-a-tick-twice",
+		rule: check.Ticks,
 		file: "control/tick.go",
 		old:  "v.expectSchedule(s.Name), v.expectTick(s.Name))",
 		new:  "v.expectSchedule(s.Name))",
 	},
 	{
+		name: "take-the-whole-share",
+		rule: check.Shares,
+		file: "server/fleet.go",
+		old:  "return p.index, p.count",
+		new:  "return 0, min(p.count, 1)",
+	},
+	{
 		name: "keep-an-old-certificate",
+		rule: check.Rotated,
 		file: "server/tls.go",
 		old:  "c.current.Store(config)\n\treturn nil",
 		new:  "c.current.CompareAndSwap(nil, config)\n\treturn nil",
 	},
 	{
 		name: "keep-an-old-token",
+		rule: check.Rotated,
 		file: "server/access/book.go",
 		old:  "b.tokens.Store(tokens)\n\t\t\ttook(",
 		new:  "tokens.all = append(tokens.all, b.tokens.Load().all...)\n\t\t\tb.tokens.Store(tokens)\n\t\t\ttook(",
@@ -59,6 +74,16 @@ func faultNames() (names []string) {
 		names = append(names, b.name)
 	}
 	return names
+}
+
+// ruleOf returns the rule that must see a fault; "" where there is no such fault.
+func ruleOf(breakBy string) string {
+	for _, b := range breakages {
+		if b.name == breakBy {
+			return b.rule
+		}
+	}
+	return ""
 }
 
 // build compiles the server, with a fault in it where one is named, and with a clock that can be moved where that is wanted.

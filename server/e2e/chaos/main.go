@@ -124,6 +124,9 @@ func runAll(o options, out io.Writer) error {
 		}
 	}
 	s.print(out, time.Since(begun))
+	if rule := ruleOf(o.breakBy); rule != "" && s.found[rule] == 0 {
+		return fmt.Errorf("SEED=%d: %q has not seen %s", o.seed, rule, o.breakBy)
+	}
 	if len(s.found) > 0 {
 		return fmt.Errorf("SEED=%d: there are violations", o.seed)
 	}

@@ -48,6 +48,9 @@ func runOne(t world.Topology, o options, programs world.Programs, dir string, ou
 		Topology: string(t), Deadline: plan.StoreTimeout * 1e6, Servers: servers, Shards: w.Shards(), Policies: p.Policies, Subjects: p.Subjects,
 		Begin: time.Now().UnixNano(),
 	}
+	runner := faults.NewRunner(w, func(f record.Fault) {
+		fmt.Fprintf(out, "%s %6.1fs %-26s %-12s %5.1fs %s\n", t, float64(f.From-run.Begin)/1e9, f.Kind, f.Target, float64(f.To-f.From)/1e9, f.Note)
+	})
 	asking, err := callers.Start(w, p, o.seed)
 	if err != nil {
 		_ = asking.Stop(run) // nothing was seen
@@ -60,9 +63,7 @@ func runOne(t world.Topology, o options, programs world.Programs, dir string, ou
 	}
 	reading := startReading(w)
 	length := o.length - time.Since(begun) - quiet
-	run.Faults, err = faults.NewRunner(w, func(f record.Fault) {
-		fmt.Fprintf(out, "%s %6.1fs %-26s %-12s %5.1fs %s\n", t, float64(f.From-run.Begin)/1e9, f.Kind, f.Target, float64(f.To-f.From)/1e9, f.Note)
-	}).Run(o.seed, length)
+	run.Faults, err = runner.Run(o.seed, length)
 	run.Mended = time.Now().UnixNano()
 	if err == nil {
 		time.Sleep(quiet)
@@ -71,6 +72,9 @@ func runOne(t world.Topology, o options, programs world.Programs, dir string, ou
 	pings := asking.Stop(run)
 	run.End = time.Now().UnixNano()
 	if err != nil {
+		return run, err
+	}
+	if run.Faults, err = runner.Last(); err != nil {
 		return run, err
 	}
 	fmt.Fprintf(out, "%s: %d checks, and %d times asked whether a server is alive\n", t, len(run.Checks), pings)

@@ -58,7 +58,7 @@ type client interface {
 }
 
 // hot are the policies of the servers whose keys are few.
-var hot = []string{"bucket", "window", "coarse", "fixed", "aligned", "counter", "both", "lent", "cached", "shared", "parted"}
+var hot = []string{"bucket", "window", "coarse", "fixed", "aligned", "counter", "both", "lent", "scarce", "cached", "shared", "parted"}
 
 // doors are all ways, with about a thousand checks a second for each server.
 var doors = []door{

@@ -15,6 +15,9 @@ const (
 	// wakings times.
 	noise   = 100e6
 	wakings = 2
+	// byItself is how long the machine is believed to let one server stand still and nobody else: what is longer is the
+	// server's own, unless the callers were woken late, too. With all that a check may be late by it is less than callers wait.
+	byItself = 800e6
 	// usual is how long a question that needs no store may take on a machine that does other things.
 	usual = 3e6
 	// pause is how long may lie between two such questions, so that two that are late one after the other are one stall.
@@ -81,7 +84,7 @@ func stallsOf(run *record.Run, server int) stalls {
 	var all stalls
 	for _, p := range run.Pings {
 		if p.Server == server && p.Took > usual {
-			all = append(all, [2]int64{p.Asked, p.Asked + p.Took})
+			all = append(all, [2]int64{p.Asked, p.Asked + min(p.Took, byItself)})
 		}
 	}
 	for _, l := range run.Late {
@@ -151,11 +154,15 @@ func back(run *record.Run, r *Report) {
 	}
 	for i := range run.Checks {
 		c := &run.Checks[i]
-		if c.Asked < run.Mended+settled || still[c.Server].longest(c.Asked-settled, c.Answered()) >= run.Deadline {
+		if c.Asked < run.Mended+settled {
+			continue
+		}
+		stood := still[c.Server].longest(c.Asked-settled, c.Answered())
+		if stood >= run.Deadline {
 			continue
 		}
 		r.Looked[Back]++
-		late := c.Took > run.Deadline // of the machine, of which another rule takes care
+		late := c.Took > run.Deadline && stood >= run.Deadline/4 // of the machine, of which another rule takes care
 		if c.Source != record.Store && c.Source != record.Lease && c.Source != record.DenyCache && !late {
 			r.violate(Back, "%s of server %d was answered by %s (%s), %s after the last fault was mended", c.Door, c.Server, c.Source, c.Ending,
 				seconds(c.Asked-run.Mended))

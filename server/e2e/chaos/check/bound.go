@@ -7,6 +7,9 @@ import (
 	"github.com/sluice-project/sluice/server/e2e/chaos/record"
 )
 
+// loan is how long units may be spent that were lent before Redis has forgotten it.
+const loan = 1e9
+
 // bounds holds what was admitted of a key against what each limit promises, from one instant at which Redis may have
 // forgotten to the next. Of a span it counts what lies in it from question to answer, and so nothing that may have been
 // admitted outside of it. What is admitted while Redis forgets may belong to the time before or after, and counts for
@@ -15,7 +18,11 @@ func (s *subject) bounds(r *Report) {
 	var gaps []gap
 	for i := range s.run.Faults {
 		if f := &s.run.Faults[i]; s.forgets(f) {
-			gaps = append(gaps, gap{f.ForgetFrom, f.ForgetTo})
+			g := gap{f.ForgetFrom, f.ForgetTo}
+			if s.policy.Lent {
+				g.to += loan
+			}
+			gaps = append(gaps, g)
 		}
 	}
 	for _, era := range eras(s.checks, admitted, gaps) {

@@ -177,6 +177,26 @@ func TestForgotten(t *testing.T) {
 	m.requireOnly(t, "")
 }
 
+// TestForgottenLoan shows that what was lent before Redis forgot may be spent for as long as a loan goes on.
+func TestForgottenLoan(t *testing.T) {
+	t.Parallel()
+	for _, lent := range []bool{false, true} {
+		m := runOf(bucketLimit)
+		m.Policies[0].Lent = lent
+		m.Faults = []record.Fault{{From: begin, To: begin, Forgets: true, ForgetFrom: begin, ForgetTo: begin, Shard: -1}}
+		loaned := m.lets(5, ms)
+		for i := range loaned {
+			loaned[i].Source = record.Lease
+		}
+		m.lets(20, 2*ms)
+		rule := map[bool]string{false: Bound, true: ""}[lent]
+		m.requireOnly(t, rule)
+		m.Checks = nil
+		m.lets(21, 1001*ms)
+		m.requireOnly(t, Bound)
+	}
+}
+
 // TestSlots compares with slots that Redis's documentation and its CLUSTER KEYSLOT give.
 func TestSlots(t *testing.T) {
 	t.Parallel()
@@ -313,6 +333,17 @@ func TestInTime(t *testing.T) {
 		t.Errorf("%d excused, the worst %d, want one of 500 ms", r.Excused, r.Worst.Took)
 	}
 
+	hangs := func() *made { // a server that answers nobody, those who ask whether it is alive neither
+		m := late(2 * s)
+		m.Checks[0].Ending, m.Checks[0].Source, m.Checks[0].Allowed = record.Silent, record.None, false
+		m.Pings = []record.Ping{{Asked: begin + s, Took: 10 * s}}
+		return m
+	}
+	hangs().requireOnly(t, InTime)
+	m = hangs()
+	m.Late = []record.Ping{{Asked: begin + s, Took: 2 * s}} // nor did those who asked run
+	m.requireOnly(t, "")
+
 	for _, ending := range []record.Ending{record.Refused, record.Broken, record.Silent} {
 		dead := func(from, to int64) *made {
 			m := late(300 * ms)
@@ -373,4 +404,11 @@ func TestBack(t *testing.T) {
 	}
 	stood(99*ms).requireOnly(t, Back)
 	stood(100*ms).requireOnly(t, "")
+	late := func(took int64) *made { // a check that has waited for the store in vain
+		m := stood(took)
+		m.Checks[0].Took = 101 * ms
+		return m
+	}
+	late(24*ms).requireOnly(t, Back)
+	late(25*ms).requireOnly(t, "")
 }

@@ -12,6 +12,8 @@ const (
 	// togetherTime is how long after it is back all have heard of it: two times at which they say that they are alive, and
 	// what one of them may take.
 	togetherTime = 3e9
+	// breakTime is how long a server may be told nothing by Redis while it is said to have it.
+	breakTime = 1e9
 )
 
 // apartness is when servers may not agree on how many they are, or have forgotten what they admitted by their shares.
@@ -23,9 +25,12 @@ type apartness struct {
 func apartnessOf(run *record.Run) *apartness {
 	a := &apartness{anew: make([][]gap, run.Servers)}
 	a.all = append(a.all, gap{0, run.Begin + togetherTime}) // the first to be started was alone
-	decided := make([][]int64, run.Servers)                 // when each server was last told by Redis, in order
+	// When each server has written where the fleet is counted, in order. What other shards of a Cluster decide says nothing of
+	// that, nor does a refusal: where memory is full, nothing else is answered.
+	decided := make([][]int64, run.Servers)
+	fleet := shardOf("~fleet", run.Shards)
 	for i := range run.Checks {
-		if c := &run.Checks[i]; c.Source == record.Store {
+		if c := &run.Checks[i]; c.Source == record.Store && c.Allowed && shardOf(run.Subjects[c.Subject].Tag, run.Shards) == fleet {
 			decided[c.Server] = append(decided[c.Server], c.Answered())
 		}
 	}
@@ -34,7 +39,7 @@ func apartnessOf(run *record.Run) *apartness {
 		at = append(at, run.End)
 		for i, last := range at[1:] {
 			if last-at[i] > apartTime {
-				a.all = append(a.all, gap{at[i] + apartTime, last + togetherTime})
+				a.all = append(a.all, gap{at[i] + apartTime, heardFrom(at[i+1:], run.End)})
 			}
 		}
 		for _, f := range run.Faults {
@@ -43,12 +48,27 @@ func apartnessOf(run *record.Run) *apartness {
 			}
 			g := gap{f.From, run.End}
 			if next, _ := slices.BinarySearch(at, f.To); next < len(at) {
-				g.to = at[next] + togetherTime
+				g.to = heardFrom(at[next:], run.End)
 			}
 			a.anew[server] = append(a.anew[server], g)
 		}
 	}
 	return a
+}
+
+// heardFrom returns when a server has had Redis for so long without a break that all have heard of it, and it of them, by when
+// Redis told it something, in order. One that loses Redis before may still have to say that it is alive.
+func heardFrom(told []int64, end int64) int64 {
+	since := told[0]
+	for i, at := range told[1:] {
+		if at-told[i] > breakTime {
+			if told[i]-since >= togetherTime {
+				break
+			}
+			since = at
+		}
+	}
+	return min(since+togetherTime, max(end, told[0]))
 }
 
 // shares holds what servers admit by their shares against the limit: all of them together, and each of them alone, which

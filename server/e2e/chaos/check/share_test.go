@@ -89,3 +89,50 @@ func TestShares(t *testing.T) {
 	m.Begin += 3 * s // so that they may not know yet
 	m.requireOnly(t, "")
 }
+
+// TestSharesOfAnotherShard shows that a server of a Cluster that has begun anew is not taken to know of the others because it
+// reaches a shard where they are not counted, or where they are for a moment, or is refused there.
+func TestSharesOfAnotherShard(t *testing.T) {
+	t.Parallel()
+	began := func(decided func(m *made)) *made {
+		m := runOf(windowLimit)
+		m.Servers, m.Shards, m.Policies[0].Local = 3, 3, true
+		m.Begin -= 3 * s
+		m.End = begin + 7*s
+		m.Subjects = nil
+		for shard, tag := range []string{"b", "c", "a"} { // a is in the third shard, b in the first
+			if got := shardOf(tag, 3); got != shard {
+				t.Fatalf("%s is in shard %d, want %d", tag, got, shard)
+			}
+			m.Subjects = append(m.Subjects, record.Subject{Tag: tag})
+		}
+		m.Faults = []record.Fault{{From: begin, To: begin + s, Anew: []int{2}, Shard: -1}}
+		fleet := uint16(shardOf("~fleet", 3))
+		for server := range uint8(2) {
+			for at := range int64(7) {
+				m.told(server, at*s)
+				m.Checks[len(m.Checks)-1].Subject = fleet
+			}
+		}
+		decided(m)
+		m.share(0, 7, 5500*ms)
+		m.share(1, 7, 5500*ms)
+		m.share(2, 20, 5500*ms)
+		return m
+	}
+	tells := func(shard int, allowed bool, at ...int64) func(m *made) {
+		return func(m *made) {
+			for _, at := range at {
+				m.told(2, at)
+				c := &m.Checks[len(m.Checks)-1]
+				c.Subject, c.Allowed, c.Cost = uint16(shard), allowed, 0
+			}
+		}
+	}
+	fleet := shardOf("~fleet", 3)
+	long := []int64{1100 * ms, 2 * s, 3 * s, 4 * s, 5 * s}
+	began(tells(fleet, true, long...)).requireOnly(t, Shares)
+	began(tells((fleet+1)%3, true, long...)).requireOnly(t, "")
+	began(tells(fleet, false, long...)).requireOnly(t, "")
+	began(tells(fleet, true, 1100*ms, 4*s, 4900*ms)).requireOnly(t, "")
+}

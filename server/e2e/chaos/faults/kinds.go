@@ -232,8 +232,14 @@ func busy(r *Runner, f Fault, note *record.Fault) error {
 	}
 	ended := m.Busy()
 	r.sleep(f.For)
-	_, _ = m.Do("SCRIPT", "KILL") // a Sentinel may have been first
-	return <-ended
+	for {
+		_, _ = m.Do("SCRIPT", "KILL") // a Sentinel may have been first, or the script is still on its way to the node
+		select {
+		case err := <-ended:
+			return err
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // cannotSave has the master of a shard refuse to write, because its last copy on disk failed.
@@ -261,6 +267,12 @@ func moveSlots(r *Runner, f Fault, note *record.Fault) error {
 		return fmt.Errorf("there is no master to move slots to")
 	}
 	slots, err := m.SlotsInUse(8)
+	for begun := time.Now(); err == nil && len(slots) == 0; slots, err = m.SlotsInUse(8) { // all servers may be parted from it
+		if time.Since(begun) > given {
+			return fmt.Errorf("%s has no slot in use", m.Name)
+		}
+		r.sleep(50 * time.Millisecond)
+	}
 	if err != nil {
 		return err
 	}

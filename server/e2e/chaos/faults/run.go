@@ -23,11 +23,23 @@ type Runner struct {
 	notes []record.Fault
 
 	lineage []string // of the shards, when it was seen last; of the track of Redis alone
-	seen    int64
+	seen    int64    // before it was
 }
 
-// NewRunner returns a runner that tells each fault when it is over.
-func NewRunner(w *world.World, tell func(record.Fault)) *Runner { return &Runner{world: w, tell: tell} }
+// NewRunner returns a runner that tells each fault when it is over. From now on it sees where another node becomes a master,
+// so it is made before anybody asks.
+func NewRunner(w *world.World, tell func(record.Fault)) *Runner {
+	r := &Runner{world: w, tell: tell, seen: time.Now().UnixNano()}
+	r.lineage = w.Lineage()
+	return r
+}
+
+// Last looks for the last time whether another node has become a master, when nobody asks any more, and returns all that
+// was broken.
+func (r *Runner) Last() ([]record.Fault, error) {
+	err := r.takenOver(nil, noShard)
+	return r.notes, err
+}
 
 // Run breaks what all tracks break in some time, by a seed, and returns what was broken when. The error is that something
 // cannot be mended any more, or that a server has ended by itself; nothing can be said of a run with one.
@@ -44,7 +56,11 @@ func (r *Runner) Run(seed uint64, length time.Duration) ([]record.Fault, error) 
 		})
 	}
 	running.Wait()
-	r.takenOver(nil)
+	if ctx.Err() == nil {
+		if err := r.takenOver(nil, noShard); err != nil {
+			stop(err)
+		}
+	}
 	return r.notes, context.Cause(ctx)
 }
 
@@ -70,9 +86,11 @@ func (r *Runner) one(track *Track, f Fault) error {
 		}
 	}
 	if !track.ofServers {
-		r.takenOver(nil)
+		if err := r.takenOver(nil, noShard); err != nil {
+			return err
+		}
 	}
-	note := record.Fault{Kind: f.Kind, From: time.Now().UnixNano(), Shard: -1}
+	note := record.Fault{Kind: f.Kind, From: time.Now().UnixNano(), Shard: noShard}
 	err := track.kindOf(f.Kind).do(r, f, &note)
 	if len(note.Servers) > 0 {
 		note.Target = fmt.Sprintf("server %d", note.Servers[0])
@@ -88,7 +106,7 @@ func (r *Runner) one(track *Track, f Fault) error {
 		note.ForgetTo = note.To
 	}
 	if !track.ofServers {
-		r.takenOver(&note)
+		_ = r.takenOver(&note, f.Shard) // whether Redis is well has been seen
 	}
 	r.write(note)
 	return err
@@ -102,24 +120,44 @@ func (r *Runner) write(note record.Fault) {
 	r.tell(note)
 }
 
+// noShard is the shard that no fault hits.
+const noShard = -1
+
 // takenOver sees whether another node has become a master since it was seen last, without having been told to: a busy
 // machine is enough for that. What the one before had not told it yet is forgotten then. That is noted of the fault that
-// was there meanwhile, or where there was none of a fault of its own.
-func (r *Runner) takenOver(during *record.Fault) {
-	now, at := r.world.Lineage(), time.Now().UnixNano()
+// was there meanwhile, and hit a shard, or where there was none of a fault of its own. The error is that Redis is not well
+// afterwards.
+func (r *Runner) takenOver(during *record.Fault, shard int) error {
 	before, since := r.lineage, r.seen
-	r.lineage, r.seen = now, at
-	if slices.Equal(before, now) || r.world.Topology == world.Single || before == nil {
-		return
+	r.seen = time.Now().UnixNano()
+	r.lineage = r.world.Lineage()
+	changed, others := false, false // of any shard, and of those that the fault does not hit
+	for i := range before {
+		if before[i] != r.lineage[i] {
+			changed = true
+			others = others || i != shard
+		}
 	}
-	switch {
-	case during == nil:
-		r.write(record.Fault{Kind: "taken over", Target: "any shard", From: since, To: at, Forgets: true, ForgetFrom: since, ForgetTo: at, Shard: -1})
-	case during.Kind == handOver && r.world.Topology == world.Cluster: // the one before has told it all
-	case !during.Forgets || during.ForgetTo < during.To:
-		during.Forgets, during.ForgetFrom, during.ForgetTo, during.Shard = true, during.From, at, -1
-		during.Note += " (taken over)"
+	if !changed || r.world.Topology == world.Single {
+		return nil
 	}
+	if during == nil {
+		// The one before goes on until it learns of it.
+		err := r.world.WaitHealthy()
+		r.seen = time.Now().UnixNano()
+		r.lineage = r.world.Lineage()
+		at := time.Now().UnixNano()
+		r.write(record.Fault{Kind: "taken over", Target: "any shard", From: since, To: at, Forgets: true, ForgetFrom: since, ForgetTo: at, Shard: noShard})
+		return err
+	}
+	// On a Cluster a master that hands over has told the next one all.
+	told := during.Kind == handOver && r.world.Topology == world.Cluster
+	if known := told || during.Forgets && during.ForgetTo >= during.To; known && !others {
+		return nil
+	}
+	during.Forgets, during.ForgetFrom, during.ForgetTo, during.Shard = true, since, time.Now().UnixNano(), noShard
+	during.Note += " (taken over)"
+	return nil
 }
 
 func (track *Track) kindOf(name string) kind {

@@ -81,6 +81,8 @@ var lines = []line{
 		deny(limits(bucket(10, 15), per(10, 60, record.SlidingWindow))),
 	},
 	{"lent", 4, "limits: {a: 100/s burst 200}, lease: {share: 10%, ttl: 1s}", lent(limits(bucket(100, 200)))},
+	// Of lent there is more than is asked for, of scarce less.
+	{"scarce", 4, "limits: {a: 30/s burst 60}, lease: {share: 20%, ttl: 1s}", lent(limits(bucket(30, 60)))},
 	{"cached", 6, "limits: {a: 10/s burst 10}, deny_cache: true, on_error: deny", cached(deny(limits(bucket(10, 10))))},
 	// Their limits can be parted among three servers so that none has more than another.
 	{"shared", 6, "limits: {a: 30/2s}, on_error: local", local(limits(per(2, 30, record.SlidingWindow)))},
