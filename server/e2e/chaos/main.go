@@ -57,6 +57,9 @@ func main() {
 	}
 }
 
+// usual is how long a topology takes where nothing else is asked for: in such a time every rule has something to look at.
+const usual = time.Minute
+
 // silence is where the clients of Redis log to: what they are answered is in the record.
 type silence struct{}
 
@@ -64,7 +67,7 @@ func (silence) Printf(context.Context, string, ...any) {}
 
 func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
-	length := flags.Duration("for", 3*time.Minute, "how long all topologies take together")
+	length := flags.Duration("for", time.Duration(len(world.Topologies))*usual, "how long all topologies take together")
 	flags.Uint64Var(&o.seed, "seed", 0, "the seed of the schedule; 0 for a new one")
 	topologies := flags.String("topology", "single,sentinel,cluster", "what to break, one after the other")
 	flags.StringVar(&o.breakBy, "break", "", "build the servers with a fault that must be seen: "+strings.Join(faultNames(), ", "))
@@ -119,7 +122,12 @@ func runAll(o options, out io.Writer) error {
 	fmt.Fprintf(out, "the servers are built after %s\n", time.Since(begun).Round(time.Second))
 	s := newSummary(o.seed)
 	for _, t := range o.topologies {
-		if err := s.one(t, o, programs, out); err != nil {
+		err := s.one(t, o, programs, out)
+		if errors.Is(err, faults.ErrRedis) { // which is no fault of the servers
+			fmt.Fprintf(out, "%s: %v: once more\n", t, err)
+			err = s.one(t, o, programs, out)
+		}
+		if err != nil {
 			return fmt.Errorf("SEED=%d: %s: %w", o.seed, t, err)
 		}
 	}
@@ -129,6 +137,19 @@ func runAll(o options, out io.Writer) error {
 	}
 	if len(s.found) > 0 {
 		return fmt.Errorf("SEED=%d: there are violations", o.seed)
+	}
+	if o.length >= usual {
+		return s.idle()
+	}
+	return nil
+}
+
+// idle returns an error where a rule has looked at nothing: it would have passed whatever there was.
+func (s *summary) idle() error {
+	for _, rule := range check.Rules {
+		if s.looked[rule] == 0 {
+			return fmt.Errorf("SEED=%d: %q has looked at nothing", s.seed, rule)
+		}
 	}
 	return nil
 }

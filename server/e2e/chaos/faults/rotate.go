@@ -27,16 +27,19 @@ const (
 )
 
 // look asks again and again until all doors answer as they should, and once more when they must have for some time.
-func (r *Runner) look(so func() bool) (was bool) {
+func (r *Runner) look(so func() bool) bool {
 	begun := time.Now()
-	for time.Since(begun) < given {
-		if was = so(); was {
-			break
+	for seen := false; time.Since(begun) < given; r.sleep(50 * time.Millisecond) {
+		switch {
+		case !so():
+		case seen:
+			return true
+		default:
+			seen = true
+			r.sleep(looked - time.Since(begun))
 		}
-		r.sleep(50 * time.Millisecond)
 	}
-	r.sleep(looked - time.Since(begun))
-	return so() && was
+	return false
 }
 
 func rotateCertificate(r *Runner, _ Fault, note *record.Fault) error {

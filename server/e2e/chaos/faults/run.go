@@ -4,6 +4,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -12,6 +13,10 @@ import (
 	"github.com/sluice-project/sluice/server/e2e/chaos/record"
 	"github.com/sluice-project/sluice/server/e2e/chaos/world"
 )
+
+// ErrRedis is wrapped by the errors that say of Redis, and of nobody else, that it did not do what it was told to in time: a
+// Sentinel that does not agree with the others, say. Nothing can be said of such a run, and it can be run again.
+var ErrRedis = errors.New("Redis could not be broken or mended")
 
 // Runner breaks a world by schedules, each one thing at a time, and sees that Redis is well again before the next is broken
 // in it.
@@ -71,6 +76,9 @@ func (r *Runner) run(ctx context.Context, track *Track, begin time.Time, schedul
 			return nil
 		}
 		if err := r.one(track, f); err != nil {
+			if !track.ofServers {
+				err = fmt.Errorf("%w: %w", ErrRedis, err)
+			}
 			return fmt.Errorf("%s, at %s: %w", f.Kind, time.Since(begin).Round(time.Millisecond), err)
 		}
 	}
