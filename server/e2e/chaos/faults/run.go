@@ -16,7 +16,7 @@ import (
 
 // ErrRedis is wrapped by the errors that say of Redis, and of nobody else, that it did not do what it was told to in time: a
 // Sentinel that does not agree with the others, say. Nothing can be said of such a run, and it can be run again.
-var ErrRedis = errors.New("Redis could not be broken or mended")
+var ErrRedis = errors.New("breaking or mending Redis failed")
 
 // Runner breaks a world by schedules, each one thing at a time, and sees that Redis is well again before the next is broken
 // in it.
