@@ -1,7 +1,6 @@
 package check
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/sluice-project/sluice/server/e2e/chaos/record"
@@ -15,13 +14,6 @@ const (
 	// wakings times.
 	noise   = 100e6
 	wakings = 2
-	// byItself is how long the machine is believed to let one server stand still and nobody else: what is longer is the
-	// server's own, unless the callers were woken late, too. With all that a check may be late by it is less than callers wait.
-	byItself = 800e6
-	// usual is how long a question that needs no store may take on a machine that does other things.
-	usual = 3e6
-	// pause is how long may lie between two such questions, so that two that are late one after the other are one stall.
-	pause = 10e6
 	// warm is how long a server is left alone that has been killed or frozen.
 	warm = 1e9
 	// settled is how long after the last fault all answers are the store's again.
@@ -32,11 +24,7 @@ const (
 // whether they are alive, which needs no store: for what that takes longer than usual, the machine has let the server or
 // the callers stand still, and for what the callers were woken late, it has let them; a check may be late by so much of
 // that as was during it. These are counted.
-func inTime(run *record.Run, r *Report) {
-	still := make([]stalls, run.Servers)
-	for server := range still {
-		still[server] = stallsOf(run, server)
-	}
+func inTime(run *record.Run, still []stalls, r *Report) {
 	for i := range run.Checks {
 		c := &run.Checks[i]
 		if hurt(run, c) {
@@ -77,51 +65,6 @@ func hurt(run *record.Run, c *record.Check) bool {
 	return false
 }
 
-// stalls are the spans during which a server or its callers stood still: apart from each other, and in order.
-type stalls [][2]int64
-
-func stallsOf(run *record.Run, server int) stalls {
-	var all stalls
-	for _, p := range run.Pings {
-		if p.Server == server && p.Took > usual {
-			all = append(all, [2]int64{p.Asked, p.Asked + min(p.Took, byItself)})
-		}
-	}
-	for _, l := range run.Late {
-		all = append(all, [2]int64{l.Asked + usual, l.Asked + usual + l.Took})
-	}
-	slices.SortFunc(all, func(a, b [2]int64) int { return cmp.Compare(a[0], b[0]) })
-	var merged stalls
-	for _, s := range all {
-		if n := len(merged); n > 0 && s[0] <= merged[n-1][1]+pause {
-			merged[n-1][1] = max(merged[n-1][1], s[1])
-		} else {
-			merged = append(merged, s)
-		}
-	}
-	return merged
-}
-
-// during returns how much of a span they take.
-func (all stalls) during(from, to int64) (sum int64) {
-	first, _ := slices.BinarySearchFunc(all, from, func(s [2]int64, at int64) int { return cmp.Compare(s[1], at) })
-	for _, s := range all[first:] {
-		if s[0] >= to {
-			break
-		}
-		sum += min(s[1], to) - max(s[0], from)
-	}
-	return sum
-}
-
-// longest returns how much of a span the longest of them takes.
-func (all stalls) longest(from, to int64) (longest int64) {
-	for _, s := range all {
-		longest = max(longest, min(s[1], to)-max(s[0], from))
-	}
-	return longest
-}
-
 // obeyed sees that where the store does not decide, on_error does as it is told, and that no policy's check is answered an
 // error.
 func obeyed(run *record.Run, r *Report) {
@@ -147,11 +90,7 @@ func obeyed(run *record.Run, r *Report) {
 
 // back sees that a while after the last fault all is decided as before the first. A machine that stands still for as long as
 // the store has for a check is a fault of its own: what is decided until it must be over again does not count.
-func back(run *record.Run, r *Report) {
-	still := make([]stalls, run.Servers)
-	for server := range still {
-		still[server] = stallsOf(run, server)
-	}
+func back(run *record.Run, still []stalls, r *Report) {
 	for i := range run.Checks {
 		c := &run.Checks[i]
 		if c.Asked < run.Mended+settled {

@@ -76,13 +76,14 @@ func Run(run *record.Run) *Report {
 		s.shares(r, apart)
 		s.refusals(r)
 	}
-	inTime(run, r)
+	still := stallsOf(run)
+	inTime(run, still, r)
 	obeyed(run, r)
-	back(run, r)
+	back(run, still, r)
 	ticks(run, r)
 	expiry(run, r)
 	resources(run, r)
-	rotated(run, r)
+	rotated(run, still, r)
 	return r
 }
 

@@ -16,11 +16,7 @@ const reload = 1e9
 //
 // A server is woken twice on its way, to look and to look again whether the file is whole. So it may be late by twice the
 // longest time that the machine stood still: not by all such times, which on a machine that is busy are half of all.
-func rotated(run *record.Run, r *Report) {
-	still := make([]stalls, run.Servers)
-	for server := range still {
-		still[server] = stallsOf(run, server)
-	}
+func rotated(run *record.Run, still []stalls, r *Report) {
 	// must is whether a server must have seen what was written at an instant.
 	must := func(shown *record.Shown, written, at int64) bool {
 		return at > written+reload+grace+noise+wakings*still[shown.Server].longest(written, at)
