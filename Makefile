@@ -15,7 +15,8 @@ FUZZ :=
 TESTFLAGS :=
 BENCHFLAGS :=
 # How long make chaos takes, the seed of its faults (0 for a new one), which topologies, and a fault of the product that it
-# must see: charge-on-refusal, forget-an-expiry, run-a-tick-twice, keep-an-old-certificate or keep-an-old-token.
+# must see: charge-on-refusal, forget-an-expiry, run-a-tick-twice, take-the-whole-share, keep-an-old-certificate or
+# keep-an-old-token.
 CHAOS := 3m
 SEED := 0
 TOPOLOGY := single,sentinel,cluster

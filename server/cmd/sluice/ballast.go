@@ -6,7 +6,7 @@ import "runtime"
 //
 // The collector starts when the heap has doubled. A server that decides in Redis, or for few keys, has about ten megabytes in
 // use, and thousands of checks a second double them more than once a second; while it marks, a check waits for some
-// milliseconds, and these are enough checks to be seen in the p99. With the ballast it starts a third as often. A greater
+// milliseconds, and these are enough checks to be seen in the p99. With the ballast it starts no more than a third as often. A greater
 // GOGC would do as much there, but would cost a server whose memory is full of keys several times the memory; the ballast costs
 // every server the same. Decision 36 says more.
 type ballast []byte
