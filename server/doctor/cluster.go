@@ -15,7 +15,7 @@ func slots(ctx context.Context, p *patient) Finding {
 		owned += r.last - r.first + 1
 	}
 	state := ""
-	if text, err := do(ctx, p.client, "CLUSTER", "INFO").ToString(); err == nil {
+	if text, err := p.masters[0].do(ctx, "CLUSTER", "INFO").ToString(); err == nil {
 		info := parseInfo(text)
 		state = info["cluster_state"]
 	}

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/redis/rueidis"
 
@@ -46,26 +45,28 @@ func newPatient(ctx context.Context, c Config, option rueidis.ClientOption, clie
 	p := &patient{config: c, option: option, client: client}
 	p.survey = sync.OnceValue(func() survey { return p.look(ctx) })
 	if p.onCluster() {
-		p.ranges = slotRanges(do(ctx, client, "CLUSTER", "SLOTS"))
+		var all []*node
 		for name, one := range client.Nodes() {
 			n := &node{name: name, client: one}
 			n.ask(ctx)
-			_, refused := rueidis.IsRedisErr(n.untold)
+			all = append(all, n)
+			// Of a node that answers: the client would ask any, and where that one is gone, nobody.
+			if len(p.ranges) == 0 && n.answers() {
+				p.ranges = slotRanges(n.do(ctx, "CLUSTER", "SLOTS"), name)
+			}
+		}
+		for _, n := range all {
 			switch {
-			case n.untold != nil && !refused && p.owns(n, -1):
-				p.silent = append(p.silent, name)
-			case n.info["role"] == "master", refused && p.owns(n, -1):
+			case !n.answers() && p.owns(n, -1):
+				p.silent = append(p.silent, n.name)
+			case n.info["role"] == "master", n.answers() && n.untold != nil && p.owns(n, -1):
 				p.masters = append(p.masters, n)
 			}
 		}
-		for _, r := range p.ranges { // the client leaves out those that it cannot reach
-			if slices.ContainsFunc(p.masters, func(n *node) bool { return n.name == r.master }) || slices.Contains(p.silent, r.master) {
-				continue
-			}
-			if conn, err := net.DialTimeout("tcp", r.master, time.Second); err != nil {
+		for _, r := range p.ranges { // the client leaves out those that have failed, where Redis says so (from version 8 on)
+			known := slices.ContainsFunc(all, func(n *node) bool { return n.name == r.master })
+			if !known && !slices.Contains(p.silent, r.master) {
 				p.silent = append(p.silent, r.master)
-			} else {
-				conn.Close()
 			}
 		}
 		slices.Sort(p.silent)
@@ -94,7 +95,8 @@ func (p *patient) owns(n *node, slot int) bool {
 }
 
 // slotRanges reads the answer to CLUSTER SLOTS: of each range its first slot, its last, and its nodes, first the master.
-func slotRanges(reply rueidis.RedisResult) (ranges []slotRange) {
+// A node without a host is on that of the node that answered (cluster-preferred-endpoint-type unknown-endpoint).
+func slotRanges(reply rueidis.RedisResult, answered string) (ranges []slotRange) {
 	all, err := reply.ToArray()
 	if err != nil {
 		return nil
@@ -111,6 +113,9 @@ func slotRanges(reply rueidis.RedisResult) (ranges []slotRange) {
 			continue
 		}
 		host, err1 := master[0].ToString()
+		if host == "" && (err1 == nil || rueidis.IsRedisNil(err1)) {
+			host, _, err1 = net.SplitHostPort(answered)
+		}
 		port, err2 := master[1].AsInt64()
 		if err1 == nil && err2 == nil {
 			ranges = append(ranges, slotRange{int(first), int(last), net.JoinHostPort(host, strconv.FormatInt(port, 10))})
@@ -138,6 +143,12 @@ func (n *node) ask(ctx context.Context) {
 		return
 	}
 	n.info = parseInfo(text)
+}
+
+// answers reports whether the node has answered, if with a refusal.
+func (n *node) answers() bool {
+	_, refused := rueidis.IsRedisErr(n.untold)
+	return n.untold == nil || refused
 }
 
 // parseInfo reads lines NAME:VALUE.
