@@ -380,6 +380,25 @@ func TestManyAnswers(t *testing.T) {
 	}
 }
 
+// TestEndless tells a client what was wrong, and does not go on taking what it sends.
+func TestEndless(t *testing.T) {
+	t.Parallel()
+	c := open(t, respapi.Config{}, true).dial()
+	c.send("*1000000000\r\n")
+	if got, want := c.read(), failure("ERR Protocol error: invalid multibulk length"); got != want {
+		t.Errorf("it is answered %v, want %v", got, want)
+	}
+	sent, part := 0, make([]byte, 64<<10)
+	for err := error(nil); err == nil; {
+		var n int
+		n, err = c.conn.Write(part)
+		sent += n
+	}
+	if most := 32 << 20; sent > most { // the system takes some megabytes by itself
+		t.Errorf("%d MiB were taken, want %d at most", sent>>20, most>>20)
+	}
+}
+
 // TestShutdown answers what was sent before the door closed, and ends.
 func TestShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

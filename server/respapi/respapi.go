@@ -70,6 +70,9 @@ const (
 // arrives; and how long one that is open when the server stops has to send a last command.
 const lingerTime = time.Second
 
+// lingerBytes is how much is taken from such a client meanwhile: more than one that waits for answers has under way.
+const lingerBytes = 1 << 20
+
 // Door is what serves the connections. It is safe for concurrent use.
 type Door struct {
 	engine   *engine.Engine

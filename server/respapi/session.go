@@ -220,7 +220,8 @@ func (s *session) resize(full bool, read int) {
 }
 
 // hangUp ends the connection so that what was answered arrives: to close it with something unread would have the system
-// drop what the client has not taken yet.
+// drop what the client has not taken yet. So what the client had sent by then is taken; one that sends without end is not
+// listened to for longer.
 func (s *session) hangUp() {
 	if !s.flush() {
 		return
@@ -230,9 +231,11 @@ func (s *session) hangUp() {
 		return
 	}
 	_ = s.conn.SetReadDeadline(time.Now().Add(lingerTime))
-	for {
-		if _, err := s.conn.Read(s.in); err != nil {
+	for taken := 0; taken < lingerBytes; {
+		n, err := s.conn.Read(s.in)
+		if err != nil {
 			return
 		}
+		taken += n
 	}
 }
