@@ -74,9 +74,13 @@ func forgotten(run *record.Run, from, to int64) bool {
 	})
 }
 
-// expiry sees that no key is left without a time to live, or with one that is longer than its limits can mean, but those
-// that are meant to stay: the fleet's own.
+// lentFor is how many milliseconds what is lent may be out, and how long the exception of a schedule lasts.
+const lentFor = 60e3
+
+// expiry sees that no key is left without a time to live, or with one that is longer than the limits of its policy can
+// mean, but those that are meant to stay: the fleet's own.
 func expiry(run *record.Run, r *Report) {
+	most := map[string]int64{} // by policy, in milliseconds
 	longest := int64(0)
 	for _, p := range run.Policies {
 		for _, l := range p.Limits {
@@ -84,20 +88,35 @@ func expiry(run *record.Run, r *Report) {
 			if l.Algorithm == record.TokenBucket {
 				period = max(period, l.Period*l.Burst/l.Count)
 			}
-			longest = max(longest, 2*period)
+			most[p.Name] = max(most[p.Name], 2*period/1e6+1e3)
 		}
+		if p.Lent {
+			most[p.Name] += lentFor
+		}
+		longest = max(longest, most[p.Name])
 	}
 	for _, k := range run.Left {
 		r.Looked[Expiry]++
+		may, known := most[policyOf(k.Key)]
+		if !known {
+			may = longest + lentFor
+		}
 		switch {
 		case strings.Contains(k.Key, "{~fleet}"):
 		case k.TTL == -1:
 			r.violate(Expiry, "%q has no time to live", k.Key)
 		case strings.Contains(k.Key, "{~overrides|"), strings.Contains(k.Key, "{~blocks|"): // lists, which live for an hour longer
-		case k.TTL > longest/1e6+61e3: // what is lent may be out for a minute
-			r.violate(Expiry, "%q lives for another %d ms, and no limit means anything for longer than %d ms", k.Key, k.TTL, longest/1e6)
+		case k.TTL > may:
+			r.violate(Expiry, "%q lives for another %d ms, and no limit means anything for longer than %d ms", k.Key, k.TTL, may)
 		}
 	}
+}
+
+// policyOf returns the policy, or the namespace, that a key of Redis is of, as it is spelled behind its brace.
+func policyOf(key string) string {
+	_, tag, _ := strings.Cut(key, "{")
+	name, _, _ := strings.Cut(tag, "|")
+	return strings.TrimPrefix(name, "~")
 }
 
 const (

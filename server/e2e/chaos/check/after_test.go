@@ -54,12 +54,19 @@ func TestExpiry(t *testing.T) {
 	}{
 		{record.Left{Key: "sluice:{p|k}", TTL: 500}, ""},
 		{record.Left{Key: "sluice:{p|k}", TTL: -1}, Expiry},
-		{record.Left{Key: "sluice:{p|k}", TTL: 90_000}, Expiry},
+		{record.Left{Key: "sluice:{p|k}", TTL: 5_000}, ""}, // twice ten units of a second with a burst of twenty
+		{record.Left{Key: "sluice:{p|k}", TTL: 5_001}, Expiry},
+		{record.Left{Key: "sluice:{~p|k}", TTL: 5_001}, Expiry},
+		{record.Left{Key: "sluice:{lent|k}", TTL: 65_000}, ""},
+		{record.Left{Key: "sluice:{lent|k}", TTL: 65_001}, Expiry},
+		{record.Left{Key: "sluice:{other|k}!", TTL: 125_000}, ""}, // of a policy that is not asked about
+		{record.Left{Key: "sluice:{other|k}!", TTL: 125_001}, Expiry},
 		{record.Left{Key: "sluice:{~fleet}entries", TTL: -1}, ""},
 		{record.Left{Key: "sluice:{~overrides|p}keys", TTL: 3_700_000}, ""},
 		{record.Left{Key: "sluice:{~overrides|p}keys", TTL: -1}, Expiry},
 	} {
 		m := runOf(bucketLimit)
+		m.Policies = append(m.Policies, record.Policy{Name: "lent", Limits: m.Policies[0].Limits, Lent: true})
 		m.Left = []record.Left{test.left}
 		m.requireOnly(t, test.rule)
 	}
