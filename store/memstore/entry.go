@@ -13,16 +13,15 @@ import (
 // where there are many keys.
 //
 // An entry belongs to whoever has acquired it. What is in more belongs to the shard's lock as well: to change it takes
-// both, to look at it one of them. place and number belong to the shard's lock alone.
+// both, to look at it one of them.
 type entry struct {
 	lock    atomic.Uint32
-	place   uint32           // in the heap
+	number  uint32           // in the table and in the heap, for good
 	last    int64            // ticks of the store's clock; nothing was decided later
 	expires int64            // ticks of the store's clock; the counters mean nothing from then on. 0 where there are none
 	record  algorithm.Record // its last word, and all below, is in the other line and seldom written to
 
 	hash   atomic.Uint32 // to look at it before the lock is taken fetches both lines at once
-	number uint32        // in the table
 	more   *more         // nil where the key is short and nothing is known but counters
 	length uint8         // of the key, or tooLong; 0 where the entry is nobody's
 	start  [shortKey]byte

@@ -13,9 +13,13 @@ func TestHeap(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	var h heap
 	var all []*entry
+	table := newTable()
 	for n := range 20_000 {
 		if len(all) == 0 || random.IntN(8) < 4 {
-			e := &entry{expires: random.Int64N(1_000_000)}
+			var e *entry
+			e, table = table.take()
+			e.release()
+			e.expires = random.Int64N(1_000_000)
 			h.push(e)
 			all = append(all, e)
 			continue
@@ -24,6 +28,7 @@ func TestHeap(t *testing.T) {
 		switch e := all[i]; random.IntN(4) {
 		case 0:
 			h.remove(e)
+			table.unused = append(table.unused, e)
 			all = slices.Delete(all, i, i+1)
 		case 1:
 			e.expires = random.Int64N(1 + e.expires)
@@ -31,7 +36,7 @@ func TestHeap(t *testing.T) {
 		case 2:
 			e.expires += random.Int64N(1000)
 		case 3:
-			top, least := h.settle(), slices.MinFunc(all, func(a, b *entry) int { return int(a.expires - b.expires) })
+			top, least := h.settle(table), slices.MinFunc(all, func(a, b *entry) int { return int(a.expires - b.expires) })
 			if top.expires != least.expires {
 				t.Fatalf("step %d: of %d entries one that ends at %d is at the top, want %d", n, len(all), top.expires, least.expires)
 			}
@@ -41,6 +46,7 @@ func TestHeap(t *testing.T) {
 			if h.has(top) {
 				t.Fatalf("step %d: an entry that was taken out is there", n)
 			}
+			table.unused = append(table.unused, top)
 		}
 	}
 	for _, e := range all {
@@ -48,7 +54,7 @@ func TestHeap(t *testing.T) {
 			t.Fatalf("an entry that ends at %d does not know where it stands", e.expires)
 		}
 	}
-	if len(h) != len(all) {
-		t.Errorf("there are %d entries, want %d", len(h), len(all))
+	if len(h.timed) != len(all) {
+		t.Errorf("there are %d entries, want %d", len(h.timed), len(all))
 	}
 }

@@ -89,9 +89,9 @@ func (sh *shard) blank(hash uint32, policy, key string) *entry {
 
 // tidy gives back the memory of a shard that is empty and has more than so many chunks. No blank entry must be about.
 func (sh *shard) tidy(chunks int) {
-	if len(sh.counters)+len(sh.held) == 0 && len(sh.table.Load().chunks) > chunks {
+	if len(sh.counters.timed)+len(sh.held.timed) == 0 && len(sh.table.Load().chunks) > chunks {
 		sh.table.Store(newTable())
-		sh.counters, sh.held = nil, nil
+		sh.counters, sh.held = heap{}, heap{}
 	}
 }
 
@@ -156,7 +156,7 @@ func (sh *shard) heapOf(held bool) *heap {
 func (sh *shard) sweep(now int64, most int) (swept int) {
 	for _, h := range [...]*heap{&sh.counters, &sh.held} {
 		for swept < most && h.earliest() <= now {
-			top := h.settle()
+			top := h.settle(sh.table.Load())
 			if top.ends() > now {
 				top.release()
 				break
@@ -173,7 +173,7 @@ func (sh *shard) sweep(now int64, most int) (swept int) {
 // evict drops the entry that would mean nothing soonest, as far as is known, of those that are held or of the others,
 // and reports whether there was one.
 func (sh *shard) evict(held bool) bool {
-	top := sh.heapOf(held).settle()
+	top := sh.heapOf(held).settle(sh.table.Load())
 	if top == nil {
 		return false
 	}

@@ -7,13 +7,19 @@ var heapFaults = []fault{
 	{
 		name: "the last of the four entries below one is not looked at",
 		file: "store/memstore/heap.go", by: heaps,
-		old: "other < min(first+below, len(h))",
-		new: "other < min(first+below-1, len(h))",
+		old: "other < min(first+below, len(h.timed))",
+		new: "other < min(first+below-1, len(h.timed))",
 	},
 	{
 		name: "what takes the place of an entry stays there though it ends earlier than the one above",
 		file: "store/memstore/heap.go", by: heaps,
-		old: "\t\th.up(place)\n",
+		old: "h.up(h.down(place, moved), moved)",
+		new: "h.down(place, moved)",
+	},
+	{
+		name: "an entry that was taken out is taken to be in the heap",
+		file: "store/memstore/heap.go", by: heaps,
+		old: " && h.timed[place].number == e.number",
 		new: "",
 	},
 	{
