@@ -11,6 +11,8 @@ ONLY :=
 SHARE :=
 # How long make check runs each fuzz test, such as 1m; none unless said.
 FUZZ :=
+# Where make vulnerabilities finds the database, such as file:///var/lib/vulndb; https://vuln.go.dev unless said.
+VULNDB := https://vuln.go.dev
 # More arguments for go test and for the benchmarks.
 TESTFLAGS :=
 BENCHFLAGS :=
@@ -68,8 +70,8 @@ check: linters ## what must hold of the sources without running them: form, vet,
 	cd tools && go run ./mutants -list >/dev/null
 	$(if $(FUZZ),cd tools && go run ./fuzz -for '$(FUZZ)' -only '$(ONLY)')
 
-vulnerabilities: linters ## look for known vulnerabilities in what every module calls, by govulncheck; needs Go's vulnerability database
-	$(call in_each,govulncheck ./...)
+vulnerabilities: linters ## look for known vulnerabilities in what every module calls, by govulncheck; needs Go's vulnerability database, VULNDB=file:///DIR for a copy of it
+	$(call in_each,govulncheck -db '$(VULNDB)' ./...)
 
 mutants: ## apply named faults to a copy, one after the other, and see the tests fail on each; ONLY=REGEXP for some, SHARE=0/4 for a quarter
 	@sh tools/install.sh .tools
