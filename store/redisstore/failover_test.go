@@ -240,6 +240,23 @@ func TestFailover(t *testing.T) {
 	}
 }
 
+// TestSilentSentinel has a master die after the Sentinel that the client listens to has frozen: the others tell it.
+func TestSilentSentinel(t *testing.T) {
+	t.Parallel()
+	master := redistest.Start(t, redistest.Options{})
+	redistest.StartReplica(t, master)
+	sentinels := redistest.StartSentinels(t, 3, "main", master)
+	for _, s := range sentinels {
+		s.WaitForInfo(t, "sentinel", "slaves=1")
+	}
+	l := newLimiter(t, newClient(t, redistest.SentinelURL("main", sentinels)), redisstore.Config{Timeout: time.Second}, sluice.PerDay(1_000_000))
+	c := startCrowd(t, l, 1)
+	c.awaitAllowed(t, 10)
+	sentinels[0].Pause(t)
+	master.Kill()
+	c.awaitAllowed(t, 2) // of which one may have been under way
+}
+
 // TestClosedConnections has a client close the connection to a frozen server, as it does with that of a master when Sentinel has
 // named another. What was sent by it is carried out when the server thaws: its callers must not be told that it was not.
 func TestClosedConnections(t *testing.T) {
