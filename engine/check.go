@@ -161,9 +161,11 @@ func (e *Engine) CheckInline(ctx context.Context, q Inline) (Answer, error) {
 	start := e.now()
 	d, err := e.store.Check(ctx, sluice.Request{Policy: &p, Key: q.Key, Cost: q.Cost, Refund: uint32(q.Refund), Peek: q.Peek})
 	elapsed := e.since(start)
-	e.health.note(ctx, err)
+	abandoned := e.health.note(ctx, err, elapsed)
 	if err != nil {
-		e.observe(ctx, Observation{Outcome: Failed, Peek: q.Peek, Refund: q.Refund > 0, Elapsed: elapsed, Err: err})
+		e.observe(ctx, Observation{
+			Outcome: Failed, Peek: q.Peek, Refund: q.Refund > 0, Elapsed: elapsed, Err: err, Abandoned: abandoned,
+		})
 		return Answer{}, err
 	}
 	e.observe(ctx, Observation{
@@ -174,8 +176,9 @@ func (e *Engine) CheckInline(ctx context.Context, q Inline) (Answer, error) {
 
 // answer makes of what the store said what the policy says to that.
 func (e *Engine) answer(ctx context.Context, p *policy.Policy, q Query, r sluice.Result, elapsed time.Duration) (Answer, error) {
+	abandoned := false
 	if r.Err != nil || r.Decision.Source == sluice.SourceStore { // what was decided without it says nothing of it
-		e.health.note(ctx, r.Err)
+		abandoned = e.health.note(ctx, r.Err, elapsed)
 	}
 	cause := r.Err
 	if cause != nil && p.OnError == sluice.Local && q.Refund == 0 {
@@ -185,7 +188,7 @@ func (e *Engine) answer(ctx context.Context, p *policy.Policy, q Query, r sluice
 	}
 	if r.Err != nil && (q.Peek || q.Refund > 0) {
 		e.observe(ctx, Observation{
-			Policy: q.Policy, Outcome: Failed, Peek: q.Peek, Refund: q.Refund > 0, Elapsed: elapsed, Err: r.Err,
+			Policy: q.Policy, Outcome: Failed, Peek: q.Peek, Refund: q.Refund > 0, Elapsed: elapsed, Err: r.Err, Abandoned: abandoned,
 		})
 		return Answer{}, r.Err
 	}
@@ -198,7 +201,7 @@ func (e *Engine) answer(ctx context.Context, p *policy.Policy, q Query, r sluice
 	}
 	e.observe(ctx, Observation{
 		Policy: q.Policy, Outcome: outcomeOf(a.Allowed, a.ShadowDenied), Source: a.Source, Peek: q.Peek, Refund: q.Refund > 0,
-		Elapsed: elapsed, Err: cause,
+		Elapsed: elapsed, Err: cause, Abandoned: abandoned,
 	})
 	return a, nil
 }

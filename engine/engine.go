@@ -33,7 +33,9 @@ type Config struct {
 	// View says how long the snapshot may be decided by. The default is for ever.
 	View View
 	// Deadline is how long a check may take that the store calls stale: looking at the view and asking again have the
-	// rest of the time that began with the first question. The default is as long as the store takes for each.
+	// rest of the time that began with the first question. It is the store's own timeout: a caller whose deadline is over
+	// in less than half of it has not seen the store fail. The default is as long as the store takes for each; then every
+	// deadline of a caller counts.
 	Deadline time.Duration
 }
 
@@ -79,7 +81,7 @@ func New(store sluice.Store, cfg Config) *Engine {
 		cfg.Fleet = func() (int, int) { return 0, 1 }
 	}
 	return &Engine{
-		store: store, observer: cfg.Observer, view: cfg.View, deadline: cfg.Deadline, health: health{logger: cfg.Logger},
+		store: store, observer: cfg.Observer, view: cfg.View, deadline: cfg.Deadline, health: health{logger: cfg.Logger, short: cfg.Deadline / 2},
 		fallback: fallback{store: cfg.Fallback, fleet: cfg.Fleet},
 	}
 }

@@ -19,6 +19,7 @@ const calm = time.Second
 // check pays for it with one atomic read.
 type health struct {
 	logger  *slog.Logger
+	short   time.Duration // a caller who has waited for less has learned nothing; 0 where it is not known what is short
 	failing atomic.Bool
 
 	mu     sync.Mutex // guards what is below, and each change of failing
@@ -27,8 +28,9 @@ type health struct {
 	latest time.Time  // when err came
 }
 
-// note takes what the store said to one call.
-func (h *health) note(ctx context.Context, err error) {
+// note takes what the store said to one call for which somebody has waited. It returns whether that is an error which says
+// nothing of the store, because its caller did not wait: a stranger chooses how long that is.
+func (h *health) note(ctx context.Context, err error, waited time.Duration) (abandoned bool) {
 	switch {
 	case err == nil && !h.failing.Load():
 	case err == nil:
@@ -36,12 +38,15 @@ func (h *health) note(ctx context.Context, err error) {
 	case errors.Is(err, sluice.ErrForeignState):
 		// One key is concerned, and the store answers.
 	case errors.Is(ctx.Err(), context.Canceled):
-		// The caller went away, which says nothing of the store.
+		return true // the caller went away
 	case ctx.Err() != nil && !errors.Is(err, sluice.ErrUncertain):
-		// The caller's time was over before the store was asked.
+		return true // the caller's time was over before the store was asked
+	case ctx.Err() != nil && waited < h.short:
+		return true // the caller's time was over before the store was late
 	default:
 		h.failed(err)
 	}
+	return false
 }
 
 func (h *health) failed(err error) {

@@ -87,7 +87,8 @@ func TestLogsOncePerChange(t *testing.T) {
 	})
 }
 
-// TestCallersAreNoEvidence looks at errors that say something of the caller and nothing of the store.
+// TestCallersAreNoEvidence looks at errors that say something of the caller and nothing of the store, of an engine that does
+// not know how long the store has for a check: see TestShortDeadlines for one that does.
 func TestCallersAreNoEvidence(t *testing.T) {
 	t.Parallel()
 	canceled, cancel := context.WithCancel(t.Context())
@@ -113,6 +114,77 @@ func TestCallersAreNoEvidence(t *testing.T) {
 		}
 		if failure := e.StoreFailure(); (failure != nil) != test.failing {
 			t.Errorf("%s: StoreFailure = %v, want failing %t", test.name, failure, test.failing)
+		}
+	}
+}
+
+// TestShortDeadlines asks a store that has 100 ms for a check and does not answer in its caller's time. One who has waited
+// for less than half of that has learned nothing of it, so that nobody can make the store out to fail by a short deadline; what
+// became of his check is seen by the observer. Without a Deadline nobody knows what is short.
+func TestShortDeadlines(t *testing.T) {
+	t.Parallel()
+	rule, err := engine.NewRule("n", []sluice.Limit{sluice.PerDay(1)}, engine.RuleConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	strict, err := engine.NewRule("n", []sluice.Limit{sluice.PerDay(1)}, engine.RuleConfig{StoreErrors: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := engine.Query{Policy: "api", Key: "k", Cost: 1}
+	ways := map[string]func(context.Context, *engine.Engine){
+		"Check":    func(ctx context.Context, e *engine.Engine) { _, _ = e.Check(ctx, q) },
+		"CheckAll": func(ctx context.Context, e *engine.Engine) { e.CheckAll(ctx, []engine.Query{q, q}) },
+		"CheckInline": func(ctx context.Context, e *engine.Engine) {
+			_, _ = e.CheckInline(ctx, engine.Inline{Namespace: "n", Limits: []sluice.Limit{sluice.PerDay(1)}, Key: "k", Cost: 1})
+		},
+		"CheckRule": func(ctx context.Context, e *engine.Engine) {
+			_, _ = e.CheckRule(ctx, engine.RuleQuery{Rule: rule, Key: "k", Cost: 1})
+		},
+		"CheckRules": func(ctx context.Context, e *engine.Engine) {
+			e.CheckRules(ctx, []engine.RuleQuery{{Rule: rule, Key: "k", Cost: 1}})
+		},
+		"StoreErrors": func(ctx context.Context, e *engine.Engine) {
+			_, _ = e.CheckRule(ctx, engine.RuleQuery{Rule: strict, Key: "k", Cost: 1})
+		},
+	}
+	const timeout = 100 * time.Millisecond
+	for _, test := range []struct {
+		knows, takes, deadline time.Duration
+		failing                bool
+	}{
+		{timeout, 5 * time.Millisecond, 4 * time.Millisecond, false},
+		{timeout, time.Hour, timeout/2 - 1, false},
+		{timeout, time.Hour, timeout / 2, true},
+		{timeout, time.Hour, timeout - 1, true},
+		{timeout, time.Hour, time.Minute, true},
+		{0, time.Hour, timeout/2 - 1, true},
+	} {
+		for name, ask := range ways {
+			for _, watched := range []bool{false, true} {
+				synctest.Test(t, func(t *testing.T) {
+					cfg := engine.Config{Deadline: test.knows}
+					var got []engine.Observation
+					if watched {
+						cfg.Observer = func(_ context.Context, o engine.Observation) { got = append(got, o) }
+					}
+					e := newEngine(t, &slowStore{takes: test.takes, timeout: timeout}, cfg, configured("api", sluice.PerDay(1)))
+					ctx, cancel := context.WithTimeout(t.Context(), test.deadline)
+					defer cancel()
+					ask(ctx, e)
+					if failure := e.StoreFailure(); (failure != nil) != test.failing {
+						t.Errorf("%s within %s of %s, watched %t: StoreFailure = %v, want failing %t", name, test.deadline, test.knows, watched, failure, test.failing)
+					}
+					for _, o := range got {
+						if !errors.Is(o.Err, sluice.ErrUncertain) || o.Abandoned == test.failing {
+							t.Errorf("%s within %s of %s: observed %+v, want ErrUncertain, abandoned %t", name, test.deadline, test.knows, o, !test.failing)
+						}
+					}
+					if watched && len(got) == 0 {
+						t.Errorf("%s within %s of %s: nothing was observed", name, test.deadline, test.knows)
+					}
+				})
+			}
 		}
 	}
 }

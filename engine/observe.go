@@ -55,6 +55,9 @@ type Observation struct {
 	Elapsed time.Duration
 	// Err is the store's error, also where the policy's on_error answered in its place.
 	Err error
+	// Abandoned says that Err is the caller's doing and says nothing of the store: he went away, or his deadline was over
+	// before the store could have answered. What he asked may have been charged all the same, if Err says so.
+	Abandoned bool
 }
 
 func outcomeOf(allowed, shadowDenied bool) Outcome {
@@ -75,14 +78,14 @@ func (e *Engine) observe(ctx context.Context, o Observation) {
 
 // now is the time where somebody wants to know how long the store takes; the clock is not read for nobody.
 func (e *Engine) now() time.Time {
-	if e.observer == nil {
+	if e.observer == nil && e.deadline <= 0 {
 		return time.Time{}
 	}
 	return time.Now()
 }
 
 func (e *Engine) since(start time.Time) time.Duration {
-	if e.observer == nil {
+	if e.observer == nil && e.deadline <= 0 {
 		return 0
 	}
 	return time.Since(start)

@@ -140,7 +140,7 @@ func (e *Engine) decideAtOnce(ctx context.Context, b *RuleBatch, store decider) 
 	}
 	alike.tell(ctx, e)
 	if failed == 0 {
-		e.health.note(ctx, nil)
+		e.health.note(ctx, nil, elapsed)
 	}
 }
 
@@ -206,8 +206,10 @@ func (e *Engine) answerRule(ctx context.Context, q RuleQuery, r sluice.Result, e
 	if r.Err == nil || !q.Rule.storeErrors {
 		return e.answer(ctx, q.Rule.policy, q.query(), r, elapsed)
 	}
-	e.health.note(ctx, r.Err)
-	e.observe(ctx, Observation{Outcome: Failed, Peek: q.Peek, Refund: q.Refund > 0, Elapsed: elapsed, Err: r.Err})
+	abandoned := e.health.note(ctx, r.Err, elapsed)
+	e.observe(ctx, Observation{
+		Outcome: Failed, Peek: q.Peek, Refund: q.Refund > 0, Elapsed: elapsed, Err: r.Err, Abandoned: abandoned,
+	})
 	return Answer{}, r.Err
 }
 

@@ -30,6 +30,7 @@ type Telemetry struct {
 	decisions *prometheus.CounterVec
 	store     prometheus.Histogram
 	errors    *prometheus.CounterVec
+	abandoned *prometheus.CounterVec
 	loads     *prometheus.CounterVec
 
 	mu     sync.Mutex                                     // guards that series is replaced
@@ -62,6 +63,11 @@ func New(version string) *Telemetry {
 			Name: "sluice_store_errors_total",
 			Help: "Checks and looks that the store did not answer, by whether something may have been charged: no or maybe.",
 		}, []string{"charged"}),
+		abandoned: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_abandoned_checks_total",
+			Help: "Checks and looks whose caller went away, or whose deadline was over, before the store could have answered, by whether " +
+				"something may have been charged: no or maybe. They are no errors of the store.",
+		}, []string{"charged"}),
 		loads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_config_loads_total",
 			Help: "Times the configuration file was read, at the start, when it changed or on SIGHUP, by result: applied or refused.",
@@ -76,11 +82,12 @@ func New(version string) *Telemetry {
 	build.Set(1)
 	for _, charged := range []string{chargedNo, chargedMaybe} {
 		t.errors.WithLabelValues(charged)
+		t.abandoned.WithLabelValues(charged)
 	}
 	for _, result := range []string{loadApplied, loadRefused} {
 		t.loads.WithLabelValues(result)
 	}
-	t.registry.MustRegister(t.decisions, t.store, t.errors, t.loads, build,
+	t.registry.MustRegister(t.decisions, t.store, t.errors, t.abandoned, t.loads, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return t
 }
@@ -104,11 +111,15 @@ func (t *Telemetry) Observe(_ context.Context, o engine.Observation) {
 			t.store.Observe(seconds)
 		}
 	}
-	switch {
-	case errors.Is(o.Err, sluice.ErrUncertain):
-		t.errors.WithLabelValues(chargedMaybe).Add(float64(count))
-	case o.Err != nil:
-		t.errors.WithLabelValues(chargedNo).Add(float64(count))
+	if o.Err != nil {
+		of, charged := t.errors, chargedNo
+		if o.Abandoned {
+			of = t.abandoned // a stranger can make any number of these, so they are none of what an alarm is for
+		}
+		if errors.Is(o.Err, sluice.ErrUncertain) {
+			charged = chargedMaybe
+		}
+		of.WithLabelValues(charged).Add(float64(count))
 	}
 	if o.Peek || o.Refund {
 		return

@@ -39,6 +39,9 @@ func TestObserve(t *testing.T) {
 		{Policy: "api", Outcome: engine.Denied, Source: sluice.SourceDenyCache},
 		{Policy: "login", Outcome: engine.Allowed, Source: sluice.SourceErrorPolicy, Err: fmt.Errorf("redis: %w", sluice.ErrUncertain)},
 		{Outcome: engine.Failed, Err: errors.New("redis: gone")},
+		{Policy: "login", Source: sluice.SourceErrorPolicy, Err: fmt.Errorf("redis: %w", sluice.ErrUncertain), Abandoned: true},
+		{Policy: "login", Source: sluice.SourceErrorPolicy, Err: fmt.Errorf("redis: %w", sluice.ErrUncertain), Abandoned: true, More: 2},
+		{Outcome: engine.Failed, Err: fmt.Errorf("redis: %w", sluice.ErrNotSent), Abandoned: true},
 	} {
 		m.Observe(t.Context(), o)
 	}
@@ -51,11 +54,13 @@ func TestObserve(t *testing.T) {
 	for _, want := range []string{
 		`sluice_decisions_total{outcome="allowed",policy="api",source="store"} 2`,
 		`sluice_decisions_total{outcome="denied",policy="api",source="store"} 1`,
-		`sluice_decisions_total{outcome="allowed",policy="login",source="error-policy"} 1`,
-		`sluice_decisions_total{outcome="failed",policy="~inline",source="store"} 1`,
+		`sluice_decisions_total{outcome="allowed",policy="login",source="error-policy"} 5`,
+		`sluice_decisions_total{outcome="failed",policy="~inline",source="store"} 2`,
 		`sluice_store_errors_total{charged="maybe"} 1`,
 		`sluice_store_errors_total{charged="no"} 1`,
-		`sluice_store_duration_seconds_count 7`,
+		`sluice_abandoned_checks_total{charged="maybe"} 4`,
+		`sluice_abandoned_checks_total{charged="no"} 1`,
+		`sluice_store_duration_seconds_count 12`,
 		`sluice_config_loads_total{result="applied"} 1`,
 		`sluice_config_loads_total{result="refused"} 2`,
 		`sluice_keys 7`,
