@@ -161,7 +161,7 @@ func (e *Engine) CheckInline(ctx context.Context, q Inline) (Answer, error) {
 	start := e.now()
 	d, err := e.store.Check(ctx, sluice.Request{Policy: &p, Key: q.Key, Cost: q.Cost, Refund: uint32(q.Refund), Peek: q.Peek})
 	elapsed := e.since(start)
-	abandoned := e.health.note(ctx, err, elapsed)
+	abandoned := e.health.note(ctx, err, elapsed, writes(q.Peek, q.Refund > 0, err, d.Allowed))
 	if err != nil {
 		e.observe(ctx, Observation{
 			Outcome: Failed, Peek: q.Peek, Refund: q.Refund > 0, Elapsed: elapsed, Err: err, Abandoned: abandoned,
@@ -178,7 +178,7 @@ func (e *Engine) CheckInline(ctx context.Context, q Inline) (Answer, error) {
 func (e *Engine) answer(ctx context.Context, p *policy.Policy, q Query, r sluice.Result, elapsed time.Duration) (Answer, error) {
 	abandoned := false
 	if r.Err != nil || r.Decision.Source == sluice.SourceStore { // what was decided without it says nothing of it
-		abandoned = e.health.note(ctx, r.Err, elapsed)
+		abandoned = e.health.note(ctx, r.Err, elapsed, writes(q.Peek, q.Refund > 0, r.Err, r.Decision.Allowed))
 	}
 	cause := r.Err
 	if cause != nil && p.OnError == sluice.Local && q.Refund == 0 {

@@ -26,15 +26,19 @@ type health struct {
 	err    error      // the latest
 	since  time.Time  // when it began to fail
 	latest time.Time  // when err came
+	// unwritten says that it has not done what it had to write for. A Redis that has no memory left, or may not write, answers
+	// all that looks: so only what it has written says that it is well again.
+	unwritten bool
 }
 
-// note takes what the store said to one call for which somebody has waited. It returns whether that is an error which says
-// nothing of the store, because its caller did not wait: a stranger chooses how long that is.
-func (h *health) note(ctx context.Context, err error, waited time.Duration) (abandoned bool) {
+// note takes what the store said to one call for which somebody has waited, and whether it is one that writes: an admission,
+// or what would have been one. It returns whether that is an error which says nothing of the store, because its caller did
+// not wait: a stranger chooses how long that is.
+func (h *health) note(ctx context.Context, err error, waited time.Duration, writes bool) (abandoned bool) {
 	switch {
 	case err == nil && !h.failing.Load():
 	case err == nil:
-		h.answered()
+		h.answered(writes)
 	case errors.Is(err, sluice.ErrForeignState):
 		// One key is concerned, and the store answers.
 	case errors.Is(ctx.Err(), context.Canceled):
@@ -44,15 +48,15 @@ func (h *health) note(ctx context.Context, err error, waited time.Duration) (aba
 	case ctx.Err() != nil && waited < h.short:
 		return true // the caller's time was over before the store was late
 	default:
-		h.failed(err)
+		h.failed(err, writes)
 	}
 	return false
 }
 
-func (h *health) failed(err error) {
+func (h *health) failed(err error, writes bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.err, h.latest = err, time.Now()
+	h.err, h.latest, h.unwritten = err, time.Now(), h.unwritten || writes
 	if h.failing.Load() {
 		return
 	}
@@ -61,15 +65,15 @@ func (h *health) failed(err error) {
 	h.logger.Error("the store fails; until it answers again each policy's on_error decides", "error", err)
 }
 
-func (h *health) answered() {
+func (h *health) answered(writes bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
-	if !h.failing.Load() || now.Sub(h.latest) < calm {
+	if !h.failing.Load() || now.Sub(h.latest) < calm || h.unwritten && !writes {
 		return
 	}
 	h.failing.Store(false)
-	h.err = nil
+	h.err, h.unwritten = nil, false
 	h.logger.Info("the store answers again", "after", now.Sub(h.since))
 }
 
@@ -77,4 +81,9 @@ func (h *health) failure() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.err
+}
+
+// writes reports whether a call is one that writes, as far as is known before and after it: a refusal does not.
+func writes(peek, refund bool, err error, allowed bool) bool {
+	return !peek && !refund && (err != nil || allowed)
 }

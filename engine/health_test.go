@@ -87,6 +87,63 @@ func TestLogsOncePerChange(t *testing.T) {
 	})
 }
 
+// TestOnlyLooksAreAnswered has a store that answers looks and does nothing that it has to write for, as a Redis without memory
+// does, asked for a check now and then, and looked at all the while: it fails all the while, and that is logged once.
+func TestOnlyLooksAreAnswered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		full := errors.New("OOM command not allowed when used memory > 'maxmemory'")
+		store := &fullStore{Store: newStore(t), err: full}
+		e := newEngine(t, store, engine.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, configured("api", sluice.PerSecond(1)))
+		q := engine.Query{Policy: "api", Key: "k", Cost: 1}
+		look := engine.Inline{Namespace: "probe", Limits: []sluice.Limit{sluice.PerSecond(1)}, Key: "probe", Cost: 1, Peek: true}
+		for range 5 {
+			if _, err := e.Check(t.Context(), q); err != nil {
+				t.Fatal(err)
+			}
+			for range 8 {
+				time.Sleep(250 * time.Millisecond)
+				if _, err := e.CheckInline(t.Context(), look); err != nil {
+					t.Fatal(err)
+				}
+				if e.StoreFailure() == nil {
+					t.Fatal("it is not failing, because it has answered a look")
+				}
+			}
+		}
+		store.err = nil
+		for _, cost := range []int64{2, 1} { // more than there is, which writes nothing; and what there is
+			if e.StoreFailure() == nil {
+				t.Error("it is not failing before it has written anything")
+			}
+			q.Cost = cost
+			if _, err := e.Check(t.Context(), q); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := e.StoreFailure(); err != nil {
+			t.Errorf("it has written, and fails by %v", err)
+		}
+		if lines := strings.Count(log.String(), "\n"); lines != 2 {
+			t.Errorf("logged %d lines, want that it fails and that it answers again: %s", lines, log.String())
+		}
+	})
+}
+
+// fullStore answers looks, and fails all else.
+type fullStore struct {
+	sluice.Store
+	err error
+}
+
+func (s *fullStore) Check(ctx context.Context, req sluice.Request) (sluice.Decision, error) {
+	if s.err != nil && !req.Peek {
+		return sluice.Decision{}, s.err
+	}
+	return s.Store.Check(ctx, req)
+}
+
 // TestCallersAreNoEvidence looks at errors that say something of the caller and nothing of the store, of an engine that does
 // not know how long the store has for a check: see TestShortDeadlines for one that does.
 func TestCallersAreNoEvidence(t *testing.T) {

@@ -140,7 +140,7 @@ func (e *Engine) decideAtOnce(ctx context.Context, b *RuleBatch, store decider) 
 	}
 	alike.tell(ctx, e)
 	if failed == 0 {
-		e.health.note(ctx, nil, elapsed)
+		e.health.note(ctx, nil, elapsed, true)
 	}
 }
 
@@ -206,7 +206,7 @@ func (e *Engine) answerRule(ctx context.Context, q RuleQuery, r sluice.Result, e
 	if r.Err == nil || !q.Rule.storeErrors {
 		return e.answer(ctx, q.Rule.policy, q.query(), r, elapsed)
 	}
-	abandoned := e.health.note(ctx, r.Err, elapsed)
+	abandoned := e.health.note(ctx, r.Err, elapsed, writes(q.Peek, q.Refund > 0, r.Err, false))
 	e.observe(ctx, Observation{
 		Outcome: Failed, Peek: q.Peek, Refund: q.Refund > 0, Elapsed: elapsed, Err: r.Err, Abandoned: abandoned,
 	})

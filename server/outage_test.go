@@ -97,3 +97,33 @@ func TestOutage(t *testing.T) {
 	}
 	here.eventually("a server that has ended is not counted", here.answers("GET", "/metrics", "", "sluice_live_servers 1\n"))
 }
+
+// TestRedisWithoutMemory has a Redis refuse all that writes, and answer all that looks: a check now and then is enough for the
+// server to say so all the while, once in the log, and nobody need ask for it to see that it is over.
+func TestRedisWithoutMemory(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t, redistest.Options{})
+	file := filepath.Join(t.TempDir(), "sluice.yaml")
+	if err := os.WriteFile(file, []byte("policies:\n  api: {key: ip, limits: [9000/h]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := run(t, file, map[string]string{"store": redis.URL()})
+	r.eventually("all is well", r.answers("GET", "/readyz", "", `"status":"ok"`))
+	redis.Do(t, "CONFIG", "SET", "maxmemory", "1")
+	if _, body := r.ask("POST", "/v1/check", `{"policy":"api","key":"k"}`); !strings.Contains(body, `"source":"error-policy"`) {
+		t.Fatalf("a check of a Redis without memory is answered %s", body)
+	}
+	for begun := time.Now(); time.Since(begun) < 2*time.Second; time.Sleep(50 * time.Millisecond) {
+		if _, body := r.ask("GET", "/readyz", ""); !strings.Contains(body, `"status":"degraded"`) || !strings.Contains(body, "OOM") {
+			t.Fatalf("%s after a check was refused: readyz = %s", time.Since(begun), body)
+		}
+	}
+	redis.Do(t, "CONFIG", "SET", "maxmemory", "0")
+	r.eventually("all is well again", r.answers("GET", "/readyz", "", `"status":"ok"`))
+	if n := strings.Count(r.log.String(), "the store "); n != 2 {
+		t.Errorf("the log says %d times how the store is, want that it fails and that it answers again: %s", n, r.log.String())
+	}
+	if ttl := redis.Do(t, "PTTL", "sluice:{~probe|probe}"); ttl == int64(-1) {
+		t.Error("what the probe wrote stays for ever")
+	}
+}

@@ -332,10 +332,13 @@ func (s *Server) tellReady() {
 	}
 }
 
-// probe looks at a key that nobody uses: the way of every check, and nothing is written. The engine notes how it ends.
+// probe looks at a key that nobody uses: the way of every check, and nothing is written. While the store fails it takes a
+// unit of it, as checks do: a Redis that may not write answers looks all the same. The engine notes how it ends.
 func (s *Server) probe(ctx context.Context) {
-	limits := []sluice.Limit{sluice.PerSecond(1)}
-	_, _ = s.engine.CheckInline(ctx, engine.Inline{Namespace: "probe", Limits: limits, Key: "probe", Cost: 1, Peek: true})
+	limits := []sluice.Limit{sluice.PerSecond(1000)}
+	_, _ = s.engine.CheckInline(ctx, engine.Inline{
+		Namespace: "probe", Limits: limits, Key: "probe", Cost: 1, Peek: s.engine.StoreFailure() == nil,
+	})
 }
 
 // watch reads the configuration file again when it changes or somebody asks for it, until ctx ends.

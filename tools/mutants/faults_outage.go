@@ -8,11 +8,24 @@ var (
 	beats    = suite{dir: "store/redisstore", run: "^Test(Beat|Part$)"}
 	ranking  = suite{dir: "server", run: "^TestFleetBelieves"}
 	outage   = suite{dir: "server", run: "^TestOutage$"}
+	looking  = suite{dir: "engine", run: "^TestOnlyLooks"}
 	sources  = suite{dir: "server/httpapi", run: "^TestAuthorizeSays"}
 )
 
 // outageFaults are in what is answered while the store does not answer.
 var outageFaults = []fault{
+	{
+		name: "a store that only answers looks is well",
+		file: "engine/health.go", by: looking,
+		old: " || h.unwritten && !writes",
+		new: "",
+	},
+	{
+		name: "a refusal shows that a store writes",
+		file: "engine/health.go", by: looking,
+		old: "(err != nil || allowed)",
+		new: "(err != nil || allowed || !allowed)",
+	},
 	{
 		name: "shares are rounded up",
 		file: "limit.go", by: shares,
