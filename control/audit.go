@@ -30,6 +30,8 @@ type Audit struct {
 	// document of more than 16 KiB it is the beginning, and how long it is.
 	From string `json:"from,omitzero"`
 	To   string `json:"to,omitzero"`
+	// Uncertain says that the store did not say whether it was done: it may have been. To is then what was meant.
+	Uncertain bool `json:"uncertain,omitzero"`
 }
 
 // Audit returns up to most changes, the newest first, from those before a cursor; "" begins with the newest. The cursor

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -27,23 +28,28 @@ func (c *Control) Block(ctx context.Context, who, policy, key string, b sluice.B
 	case b.Until-now > sluice.Tick(sluice.MaxPeriod.Microseconds()):
 		return sluice.Standing{}, &sluice.InvalidError{Field: "until", Problem: "it is more than 366 days ahead; give an earlier instant, and block the key again before it has passed"}
 	}
-	standing, err := c.amend(ctx, sluice.Amendment{Policy: policy, Key: key, Bar: &b})
-	if err != nil {
-		return standing, err
-	}
-	return standing, c.note(ctx, Audit{Who: who, What: "block", Policy: policy, Key: shown(key), To: blockText(standing.Block)})
+	var standing sluice.Standing
+	line := Audit{Who: who, What: "block", Policy: policy, Key: shown(key), To: barText(b)}
+	err := c.audited(ctx, &line, func(ctx context.Context) (err error) {
+		if standing, err = c.amend(ctx, sluice.Amendment{Policy: policy, Key: key, Bar: &b}); err == nil {
+			line.To = blockText(standing.Block)
+		}
+		return err
+	})
+	return standing, err
 }
 
 // Unblock ends a block, and forgets what counts towards the next penalty. The errors are those of [Control.Standing].
 func (c *Control) Unblock(ctx context.Context, who, policy, key string) error {
-	before, err := c.amend(ctx, sluice.Amendment{Policy: policy, Key: key})
-	if err == nil {
-		_, err = c.amend(ctx, sluice.Amendment{Policy: policy, Key: key, Unbar: true})
-	}
+	before, err := c.Standing(ctx, policy, key)
 	if err != nil {
 		return err
 	}
-	return c.note(ctx, Audit{Who: who, What: "unblock", Policy: policy, Key: shown(key), From: blockText(before.Block)})
+	line := Audit{Who: who, What: "unblock", Policy: policy, Key: shown(key), From: blockText(before.Block)}
+	return c.audited(ctx, &line, func(ctx context.Context) error {
+		_, err := c.amend(ctx, sluice.Amendment{Policy: policy, Key: key, Unbar: true})
+		return err
+	})
 }
 
 // Override gives a key limits of its own, in the place of such that it has. The errors are those of [Control.Standing].
@@ -51,29 +57,33 @@ func (c *Control) Override(ctx context.Context, who, policy, key string, e sluic
 	if now, known := c.clock.time(); known && e.Until != 0 && e.Until <= now {
 		return sluice.Standing{}, &sluice.InvalidError{Field: "until", Problem: "it has passed; give an instant that is yet to come"}
 	}
-	before, err := c.amend(ctx, sluice.Amendment{Policy: policy, Key: key})
-	if err != nil {
-		return before, err
-	}
-	standing, err := c.amend(ctx, sluice.Amendment{Policy: policy, Key: key, Except: &e})
+	standing, err := c.Standing(ctx, policy, key)
 	if err != nil {
 		return standing, err
 	}
-	return standing, c.note(ctx, Audit{
-		Who: who, What: "override", Policy: policy, Key: shown(key), From: overrideText(before.Override), To: overrideText(standing.Override),
+	line := Audit{
+		Who: who, What: "override", Policy: policy, Key: shown(key), From: overrideText(standing.Override), To: exceptionText(e),
+	}
+	err = c.audited(ctx, &line, func(ctx context.Context) (err error) {
+		if standing, err = c.amend(ctx, sluice.Amendment{Policy: policy, Key: key, Except: &e}); err == nil {
+			line.To = overrideText(standing.Override)
+		}
+		return err
 	})
+	return standing, err
 }
 
 // RemoveOverride gives a key the limits of its policy again. The errors are those of [Control.Standing].
 func (c *Control) RemoveOverride(ctx context.Context, who, policy, key string) error {
-	before, err := c.amend(ctx, sluice.Amendment{Policy: policy, Key: key})
-	if err == nil {
-		_, err = c.amend(ctx, sluice.Amendment{Policy: policy, Key: key, Unexcept: true})
-	}
+	before, err := c.Standing(ctx, policy, key)
 	if err != nil {
 		return err
 	}
-	return c.note(ctx, Audit{Who: who, What: "remove override", Policy: policy, Key: shown(key), From: overrideText(before.Override)})
+	line := Audit{Who: who, What: "remove override", Policy: policy, Key: shown(key), From: overrideText(before.Override)}
+	return c.audited(ctx, &line, func(ctx context.Context) error {
+		_, err := c.amend(ctx, sluice.Amendment{Policy: policy, Key: key, Unexcept: true})
+		return err
+	})
 }
 
 // ResetKey forgets what a key has used of all limits of a policy. The errors are those of [Control.Standing].
@@ -85,10 +95,9 @@ func (c *Control) ResetKey(ctx context.Context, who, policy, key string) error {
 	if err := sluice.ValidateKey(key); err != nil {
 		return err
 	}
-	if err := c.keys.Reset(ctx, &p.Policy.Policy, key); err != nil {
-		return err
-	}
-	return c.note(ctx, Audit{Who: who, What: "reset", Policy: policy, Key: shown(key)})
+	return c.audited(ctx, &Audit{Who: who, What: "reset", Policy: policy, Key: shown(key)}, func(ctx context.Context) error {
+		return c.keys.Reset(ctx, &p.Policy.Policy, key)
+	})
 }
 
 // List returns a page of the keys of a policy that have a block or an override of their own. The errors are those of
@@ -110,12 +119,29 @@ func (c *Control) amend(ctx context.Context, a sluice.Amendment) (sluice.Standin
 	return c.keys.Amend(ctx, a)
 }
 
-// note writes a line into the audit log for what was done to a key. What was done stays done where that fails.
-func (c *Control) note(ctx context.Context, a Audit) error {
-	if _, err := c.ledger.Commit(ctx, ledger.Change{Append: []ledger.Append{c.auditLine(a)}}); err != nil {
-		return fmt.Errorf("it is done, but the audit log has no line of it: %w", err)
+// audited does something to a key and writes the line into the audit log, also where the store does not say whether it was
+// done. Neither ends with the context: who changes a key must not get around the line by going away meanwhile. What was done
+// stays done where the line cannot be written; then the server's own log has it, which does not depend on him either.
+func (c *Control) audited(ctx context.Context, line *Audit, do func(context.Context) error) error {
+	ctx = context.WithoutCancel(ctx)
+	doing, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	done := do(doing)
+	if line.Uncertain = errors.Is(done, sluice.ErrUncertain); done != nil && !line.Uncertain {
+		return done
 	}
-	return nil
+	writing, cancel := context.WithTimeout(ctx, patience) // what is left of the other may be nothing
+	defer cancel()
+	_, err := c.ledger.Commit(writing, ledger.Change{Append: []ledger.Append{c.auditLine(*line)}})
+	if err == nil {
+		return done
+	}
+	c.config.Logger.Error("a key was changed, and the audit log has no line of it",
+		"who", line.Who, "what", line.What, "policy", line.Policy, "uncertain", line.Uncertain, "error", err)
+	if done != nil {
+		return fmt.Errorf("%w; and the audit log has no line of it: %w", done, err)
+	}
+	return fmt.Errorf("it is done, but the audit log has no line of it: %w", err)
 }
 
 // shown is a key as the audit log spells it.
@@ -130,7 +156,15 @@ func blockText(b *sluice.Block) string {
 	if b == nil {
 		return ""
 	}
+	return barText(sluice.Bar{Until: b.Until, Reason: b.Reason})
+}
+
+// barText is a block that is meant, where it is not known when it began.
+func barText(b sluice.Bar) string {
 	text := "until " + instantText(b.Until)
+	if b.For != 0 {
+		text = "for " + sluice.DurationText(b.For)
+	}
 	if b.Reason != "" {
 		text += ", " + b.Reason
 	}
@@ -141,9 +175,17 @@ func overrideText(o *sluice.Override) string {
 	if o == nil {
 		return ""
 	}
-	text := limitsText(o.Limits)
-	if o.Until != 0 {
-		text += ", until " + instantText(o.Until)
+	return exceptionText(sluice.Exception{Limits: o.Limits, Until: o.Until})
+}
+
+// exceptionText is an override that is meant, where it is not known when it began.
+func exceptionText(e sluice.Exception) string {
+	text := limitsText(e.Limits)
+	switch {
+	case e.For != 0:
+		text += ", for " + sluice.DurationText(e.For)
+	case e.Until != 0:
+		text += ", until " + instantText(e.Until)
 	}
 	return text
 }

@@ -13,14 +13,15 @@ import (
 
 // auditEntry is one change.
 type auditEntry struct {
-	At       time.Time `json:"at"`
-	Who      string    `json:"who"`
-	What     string    `json:"what"`
-	Policy   string    `json:"policy"`
-	Schedule string    `json:"schedule"`
-	Key      string    `json:"key"`
-	From     string    `json:"from"`
-	To       string    `json:"to"`
+	At        time.Time `json:"at"`
+	Who       string    `json:"who"`
+	What      string    `json:"what"`
+	Policy    string    `json:"policy"`
+	Schedule  string    `json:"schedule"`
+	Key       string    `json:"key"`
+	From      string    `json:"from"`
+	To        string    `json:"to"`
+	Uncertain bool      `json:"uncertain"`
 }
 
 func newAudit() *cobra.Command {
@@ -85,6 +86,9 @@ func (e auditEntry) text() string {
 	}
 	if e.Key != "" {
 		text += " key " + e.Key
+	}
+	if e.Uncertain {
+		text += " (it may have been done: the store did not say)"
 	}
 	return text
 }

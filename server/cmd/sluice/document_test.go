@@ -140,3 +140,18 @@ func TestChangeText(t *testing.T) {
 		}
 	}
 }
+
+// TestAuditText says of a line what it is about, and whether it is known to have been done.
+func TestAuditText(t *testing.T) {
+	t.Parallel()
+	for want, e := range map[string]auditEntry{
+		"put policy api":         {What: "put", Policy: "api"},
+		"run schedule s":         {What: "run", Policy: "api", Schedule: "s"},
+		"block policy api key k": {What: "block", Policy: "api", Key: "k"},
+		"block policy api key k (it may have been done: the store did not say)": {What: "block", Policy: "api", Key: "k", Uncertain: true},
+	} {
+		if got := e.text(); got != want {
+			t.Errorf("the text of %+v is %q, want %q", e, got, want)
+		}
+	}
+}
