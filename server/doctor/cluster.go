@@ -10,6 +10,9 @@ import (
 const allSlots = 1 << 14
 
 func slots(ctx context.Context, p *patient) Finding {
+	if p.unranged != nil {
+		return notTold("CLUSTER SLOTS", p.unranged)
+	}
 	owned := 0
 	for _, r := range p.ranges {
 		owned += r.last - r.first + 1

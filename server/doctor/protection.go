@@ -17,6 +17,8 @@ func protection(_ context.Context, p *patient) Finding {
 	}
 	open := p.option.Username == "" && p.option.Password == "" && (p.option.TLSConfig == nil || len(p.option.TLSConfig.Certificates) == 0)
 	switch {
+	case away == "" && p.unseen:
+		return well("not told: who the other nodes of the Cluster are").as(Note, "see rights")
 	case away == "":
 		return well("it is on this machine: what is sent leaves it not")
 	case open:

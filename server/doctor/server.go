@@ -10,8 +10,8 @@ import (
 // oldest are the versions that Sluice is tried on at least.
 var oldest = map[string][2]int{"Redis": {6, 2}, "Valkey": {7, 2}}
 
-func version(ctx context.Context, _ *patient, n *node) Finding {
-	product, number := n.product(ctx)
+func version(_ context.Context, _ *patient, n *node) Finding {
+	product, number := n.product()
 	if number == "" {
 		return notTold("INFO and HELLO", n.untold)
 	}
@@ -37,7 +37,7 @@ func version(ctx context.Context, _ *patient, n *node) Finding {
 }
 
 // product returns what the server is, and its version; that is "" where it does not say.
-func (n *node) product(ctx context.Context) (name, number string) {
+func (n *node) product() (name, number string) {
 	if v := n.info["valkey_version"]; v != "" {
 		return "Valkey", v
 	}
@@ -49,20 +49,13 @@ func (n *node) product(ctx context.Context) (name, number string) {
 	if v := n.info["redis_version"]; v != "" {
 		return "Redis", v
 	}
-	hello, err := n.do(ctx, "HELLO").AsMap() // which needs no permission
-	if err != nil {
-		return "", ""
-	}
-	server, version := hello["server"], hello["version"]
-	name, _ = server.ToString()
-	number, _ = version.ToString()
-	switch name {
+	switch name = n.hello["server"]; name {
 	case "redis":
 		name = "Redis"
 	case "valkey":
 		name = "Valkey"
 	}
-	return name, number
+	return name, n.hello["version"]
 }
 
 func role(_ context.Context, p *patient, n *node) Finding {

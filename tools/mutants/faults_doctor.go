@@ -2,9 +2,10 @@ package main
 
 // The suites that notice them.
 var (
-	examining       = suite{dir: "server/doctor"}
-	examiningScript = suite{dir: "server/cmd/sluice", run: "^TestScripts$/^doctor$"}
-	redisKinds      = suite{dir: "store/redisstore", run: "^Test(KindOf|MeantToStay)"}
+	examining        = suite{dir: "server/doctor"}
+	examiningCluster = suite{dir: "server/doctor", run: "^Test(ClusterUnseen|SlotRanges|WhichSlotsCommand)$"}
+	examiningScript  = suite{dir: "server/cmd/sluice", run: "^TestScripts$/^doctor$"}
+	redisKinds       = suite{dir: "store/redisstore", run: "^Test(KindOf|MeantToStay)"}
 )
 
 // doctorFaults are in what is said of a Redis.
@@ -68,6 +69,36 @@ var doctorFaults = []fault{
 		file: "server/doctor/speed.go", by: examining,
 		old: "farthest.Abs() >= clockOff",
 		new: "farthest >= clockOff",
+	},
+	{
+		name: "a Cluster that the client takes for a single server is well",
+		file: "server/doctor/patient.go", by: examiningCluster,
+		old: "p.unseen = !p.onCluster() && n.ofCluster()",
+		new: "p.unseen = false && n.ofCluster()",
+	},
+	{
+		name: "doctor tries one of the commands that tell the slots alone",
+		file: "server/doctor/rights.go", by: examiningCluster,
+		old: "{[]attempt{other}, without, Note},",
+		new: "{nil, without, Note},",
+	},
+	{
+		name: "doctor takes CLUSTER SLOTS for what a client of Redis 8 asks",
+		file: "server/doctor/rights.go", by: examiningCluster,
+		old: "asked, other = shards, slots",
+		new: "asked, other = slots, shards",
+	},
+	{
+		name: "a permission to follow slots that move is not missed",
+		file: "server/doctor/rights.go", by: examiningCluster,
+		old: `{[]attempt{plain("+asking", "ASKING")},`,
+		new: `{[]attempt{plain("+asking", "PING")},`,
+	},
+	{
+		name: "slots that CLUSTER SHARDS tells are nobody's",
+		file: "server/doctor/slots.go", by: examiningCluster,
+		old: `is == "master"`,
+		new: `is == "replica"`,
 	},
 	{
 		name: "doctor ends well with warnings",
