@@ -71,6 +71,11 @@ func newPatient(ctx context.Context, c Config, option rueidis.ClientOption, clie
 	}
 	if len(p.masters) == 0 {
 		n := &node{name: option.InitAddress[0], client: client}
+		if p.behindSentinel() { // the addresses of the URL are those of Sentinels
+			for name := range client.Nodes() {
+				n.name = name
+			}
+		}
 		n.ask(ctx)
 		p.masters = []*node{n}
 		p.unseen = !p.onCluster() && n.ofCluster()

@@ -3,13 +3,14 @@ package doctor
 import (
 	"context"
 	"net"
+	"slices"
 	"strings"
 )
 
 // protection says whether others can read what is sent, or ask without a password.
 func protection(_ context.Context, p *patient) Finding {
 	away := ""
-	for _, address := range p.option.InitAddress {
+	for _, address := range p.addresses() {
 		if !isLocal(address) {
 			away = address
 			break
@@ -30,6 +31,15 @@ func protection(_ context.Context, p *patient) Finding {
 		return well("skip_verify trusts any certificate: whoever stands between can read the password").as(Warning, "give ca_file in its place")
 	}
 	return well("what is sent to %s goes by TLS, and it knows who asks", away)
+}
+
+// addresses are those of the servers that keys are sent to. The URL may have others: Sentinels, or some nodes of a Cluster.
+func (p *patient) addresses() []string {
+	all := slices.Clone(p.silent)
+	for _, n := range p.masters {
+		all = append(all, n.name)
+	}
+	return all
 }
 
 func isLocal(address string) bool {
