@@ -27,8 +27,18 @@ func protection(_ context.Context, p *patient) Finding {
 			as(Warning, "give Sluice a user of its own (docs/redis-keys.md), and set the default user off")
 	case p.option.TLSConfig == nil:
 		return well("the password and all keys go to %s in clear", away).as(Note, "use rediss://, unless the network is your own alone")
-	case p.option.TLSConfig.InsecureSkipVerify:
-		return well("skip_verify trusts any certificate: whoever stands between can read the password").as(Warning, "give ca_file in its place")
+	}
+	trusted := p.option.TLSConfig
+	switch {
+	case trusted.InsecureSkipVerify && trusted.VerifyConnection == nil:
+		remedy := "give ca_file in its place"
+		if trusted.RootCAs != nil {
+			remedy = "leave it out: the URL has ca_file; where the name of the host is not in the certificate, say skip_hostname=true"
+		}
+		return well("skip_verify trusts any certificate: whoever stands between can read the password").as(Warning, remedy)
+	case trusted.InsecureSkipVerify && trusted.RootCAs == nil: // by skip_hostname, which verifies all else
+		return well("skip_hostname trusts every certificate of every public authority, which anybody can get one from: whoever stands between can read the password").
+			as(Warning, "give ca_file with the one authority of this Redis, or leave skip_hostname out")
 	}
 	return well("what is sent to %s goes by TLS, and it knows who asks", away)
 }

@@ -75,3 +75,31 @@ func TestMasterBySentinel(t *testing.T) {
 		t.Errorf("the masters behind Sentinel are %v, want %s alone", p.masters[0].name, master.Addr())
 	}
 }
+
+// TestProtectionByTLS tells what skip_verify gives up from what skip_hostname does.
+func TestProtectionByTLS(t *testing.T) {
+	t.Parallel()
+	authority := redistest.Start(t, redistest.Options{TLS: true}).CAFile()
+	for _, test := range []struct {
+		parameters    string
+		want          Result
+		found, remedy string
+	}{
+		{"?ca_file=" + authority, OK, "goes by TLS", ""},
+		{"?skip_verify=true", Warning, "skip_verify trusts any certificate", "give ca_file in its place"},
+		{"?skip_verify=true&ca_file=" + authority, Warning, "skip_verify trusts any certificate", "leave it out"},
+		{"?skip_verify=true&skip_hostname=true", Warning, "skip_verify trusts any certificate", "give ca_file"},
+		{"?skip_hostname=true&ca_file=" + authority, OK, "goes by TLS", ""},
+		{"?skip_hostname=true", Warning, "skip_hostname", "give ca_file"},
+	} {
+		option, err := redisstore.ClientOption("rediss://:open-sesame@10.0.0.1:7000" + test.parameters)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &patient{option: option, client: connected{}, masters: []*node{{name: "10.0.0.1:7000"}}}
+		f := protection(t.Context(), p)
+		if f.Result != test.want || !strings.Contains(f.Found, test.found) || !strings.Contains(f.Remedy, test.remedy) {
+			t.Errorf("with %s it is a %s: %q, remedy %q, want a %s: %q, remedy %q", test.parameters, f.Result, f.Found, f.Remedy, test.want, test.found, test.remedy)
+		}
+	}
+}

@@ -2,10 +2,11 @@ package main
 
 // The suites that notice them.
 var (
-	examining        = suite{dir: "server/doctor"}
-	examiningCluster = suite{dir: "server/doctor", run: "^Test(ClusterUnseen|SlotRanges|WhichSlotsCommand)$"}
-	examiningScript  = suite{dir: "server/cmd/sluice", run: "^TestScripts$/^doctor$"}
-	redisKinds       = suite{dir: "store/redisstore", run: "^Test(KindOf|MeantToStay)"}
+	examining           = suite{dir: "server/doctor"}
+	examiningCluster    = suite{dir: "server/doctor", run: "^Test(ClusterUnseen|SlotRanges|WhichSlotsCommand)$"}
+	examiningProtection = suite{dir: "server/doctor", run: "^Test(Protection|ProtectionByTLS|MasterBySentinel)$"}
+	examiningScript     = suite{dir: "server/cmd/sluice", run: "^TestScripts$/^doctor$"}
+	redisKinds          = suite{dir: "store/redisstore", run: "^Test(KindOf|MeantToStay)"}
 )
 
 // doctorFaults are in what is said of a Redis.
@@ -99,6 +100,30 @@ var doctorFaults = []fault{
 		file: "server/doctor/slots.go", by: examiningCluster,
 		old: `is == "master"`,
 		new: `is == "replica"`,
+	},
+	{
+		name: "a Redis is where the Sentinels are",
+		file: "server/doctor/patient.go", by: examiningProtection,
+		old: "n.name = name\n",
+		new: "_ = name\n",
+	},
+	{
+		name: "a Redis is as protected as the node that the URL names",
+		file: "server/doctor/protection.go", by: examiningProtection,
+		old: "range p.addresses() {",
+		new: "range p.option.InitAddress {",
+	},
+	{
+		name: "skip_hostname is taken for skip_verify",
+		file: "server/doctor/protection.go", by: examiningProtection,
+		old: "trusted.InsecureSkipVerify && trusted.VerifyConnection == nil:",
+		new: "trusted.InsecureSkipVerify:",
+	},
+	{
+		name: "a certificate of anybody by skip_hostname is well",
+		file: "server/doctor/protection.go", by: examiningProtection,
+		old: "trusted.InsecureSkipVerify && trusted.RootCAs == nil:",
+		new: "false:",
 	},
 	{
 		name: "doctor ends well with warnings",
