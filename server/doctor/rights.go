@@ -13,7 +13,8 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// scratchLife is how long a key lives that is written to see whether it can be; it is removed before, as a rule.
+// scratchLife is how long a key lives that is written to see whether it can be; it is removed before, as a rule. Whoever
+// writes it gives it that life by the same command: what comes after may be forbidden, or never come.
 const scratchLife = "10000"
 
 // trial is a script that does what those of Sluice do: it reads the clock, packs and unpacks a value, and writes it with a
@@ -128,23 +129,25 @@ type group struct {
 // noScript is the digest of no script.
 var noScript = strings.Repeat("0", 40)
 
-// groups are all permissions, as docs/redis-keys.md has them.
+// groups are all permissions, as docs/redis-keys.md has them. Their keys are not there, and each command is tried in a form
+// that does not bring one about: only with XX, with NOMKSTREAM, with nothing to write, or with a field without a value, of
+// which Redis complains once it has seen that the user may. So none is left behind, whatever fails.
 var groups = []group{
 	{[]attempt{
 		{may: "+evalsha", command: func(use func(string) string) []string { return []string{"EVALSHA", noScript, "1", use("string")} }},
 		{may: "+eval", command: func(use func(string) string) []string { return []string{"EVAL", "return 1", "1", use("string")} }},
 		plain("+time", "TIME"),
-		on("SET", "string", "1", "PX", scratchLife), on("GET", "string"), on("MGET", "string"), on("EXISTS", "string"), on("SETRANGE", "string", "0", "1"),
+		on("SET", "string", "1", "PX", scratchLife, "XX"), on("GET", "string"), on("MGET", "string"), on("EXISTS", "string"), on("SETRANGE", "string", "0", ""),
 		on("PTTL", "string"), on("PEXPIRE", "string", scratchLife), on("PEXPIREAT", "string", "4102444800000"), on("DEL", "string"),
 	}, "checks fail", Failure},
 	{[]attempt{
-		on("ZADD", "zset", "0", "a"), on("PEXPIRE", "zset", scratchLife), on("ZSCORE", "zset", "a"), on("ZCARD", "zset"),
+		on("ZADD", "zset", "XX", "0", "a"), on("ZSCORE", "zset", "a"), on("ZCARD", "zset"),
 		on("ZRANGE", "zset", "0", "0"), on("ZRANGEBYSCORE", "zset", "0", "1"), on("ZRANGEBYLEX", "zset", "-", "+"), on("PERSIST", "zset"),
-		on("ZREM", "zset", "a"), // with its only member goes the key
+		on("ZREM", "zset", "a"),
 	}, "no block or override of a key can be set, lifted or listed", Warning},
 	{[]attempt{
-		on("HSET", "hash", "f", "1"), on("PEXPIRE", "hash", scratchLife), on("HGET", "hash", "f"), on("HGETALL", "hash"), on("HDEL", "hash", "f"),
-		on("XADD", "stream", "*", "f", "1"), on("PEXPIRE", "stream", scratchLife), on("XLEN", "stream"), on("XREVRANGE", "stream", "+", "-", "COUNT", "1"),
+		on("HSET", "hash", "f", "1", "g"), on("HGET", "hash", "f"), on("HGETALL", "hash"), on("HDEL", "hash", "f"),
+		on("XADD", "stream", "NOMKSTREAM", "*", "f", "1"), on("XLEN", "stream"), on("XREVRANGE", "stream", "+", "-", "COUNT", "1"),
 	}, "no policy or schedule can be changed while running, and no schedule is carried out", Warning},
 	{[]attempt{plain("+ping", "PING")}, "idle connections are not kept alive", Note},
 }
@@ -213,19 +216,12 @@ func rights(ctx context.Context, p *patient) Finding {
 // another reason shows that the command may be used.
 func (p *patient) try(ctx context.Context, g group, channel string) (missing []string, err error) {
 	for _, n := range p.masters {
-		keys := map[string]string{}
-		use := func(kind string) string {
-			if keys[kind] == "" {
-				keys[kind] = n.key(kind)
-			}
-			return keys[kind]
-		}
 		for _, a := range g.attempts {
 			var err error
 			if a.command == nil {
 				err = subscribe(ctx, n, channel)
 			} else {
-				err = n.do(ctx, a.command(use)...).Error()
+				err = n.do(ctx, a.command(n.key)...).Error()
 			}
 			refusal, refused := rueidis.IsRedisErr(err)
 			switch {
@@ -236,9 +232,6 @@ func (p *patient) try(ctx context.Context, g group, channel string) (missing []s
 			case err != nil && !refused && !rueidis.IsRedisNil(err):
 				return nil, fmt.Errorf("%s: %w", a.may, err)
 			}
-		}
-		for _, key := range keys {
-			_ = n.do(ctx, "DEL", key) // it expires if it cannot be removed
 		}
 	}
 	return missing, nil

@@ -125,3 +125,39 @@ func TestWhichSlotsCommand(t *testing.T) {
 		}
 	}
 }
+
+// TestRightsLeaveNothing has a user that can neither remove a key nor give it a time to live afterwards.
+func TestRightsLeaveNothing(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Options{})
+	checks, ledger := permissions(t)
+	s.Do(t, slices.Concat([]string{"ACL", "SETUSER", "sluice"}, checks, ledger, []string{"-del", "-pexpire", "-pexpireat"})...)
+	r := examine(t, Config{URL: "redis://sluice:open-sesame@" + s.Addr()})
+	r.want(t, "rights", Failure, "without +pexpire +pexpireat +del", "+del")
+	for _, key := range s.Do(t, "KEYS", "*").([]any) {
+		if left := s.Do(t, "PTTL", key.(string)).(int64); left < 0 || left > 10_000 {
+			t.Errorf("%s is left behind for %d ms, want 10 s at most", key, left)
+		}
+	}
+}
+
+// TestTrialsWriteNothing tries each permission, and looks for a key behind it: a server may fail, and doctor be ended, between
+// any two.
+func TestTrialsWriteNothing(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Options{})
+	tried := 0
+	for _, g := range groups {
+		for _, a := range g.attempts {
+			tried++
+			_, _ = s.Try(a.command(func(kind string) string { return "sluice:{~doctor}:" + kind })...) // that it is an error may be meant
+			if keys := s.Do(t, "KEYS", "*").([]any); len(keys) != 0 {
+				t.Errorf("to try %s has left %q", a.may, keys)
+				s.Do(t, "FLUSHALL")
+			}
+		}
+	}
+	if tried < 25 {
+		t.Errorf("%d permissions are tried, want 25 at least", tried)
+	}
+}

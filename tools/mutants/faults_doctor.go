@@ -36,10 +36,22 @@ var doctorFaults = []fault{
 		new: `refuses %s (%s)", command, refusal).as(Failure,`,
 	},
 	{
-		name: "the keys that were written to try it stay",
-		file: "server/doctor/rights.go", by: examining,
-		old: "for _, key := range keys {\n\t\t\t_ = n.do(ctx, \"DEL\", key)",
-		new: "for _, key := range keys {\n\t\t\t_ = key",
+		name: "the key that was written to try it stays",
+		file: "server/doctor/rights.go", by: suite{dir: "server/doctor", run: "^TestAllWell$"},
+		old: "_ = n.do(ctx, \"DEL\", key)",
+		new: "_ = key",
+	},
+	{
+		name: "to try whether a log can be written begins one for good",
+		file: "server/doctor/rights.go", by: suite{dir: "server/doctor", run: "^Test(RightsLeaveNothing|TrialsWriteNothing)$"},
+		old: `on("XADD", "stream", "NOMKSTREAM", "*", "f", "1")`,
+		new: `on("XADD", "stream", "*", "f", "1")`,
+	},
+	{
+		name: "the key that is written to try it lives on where it cannot be removed",
+		file: "server/doctor/rights.go", by: suite{dir: "server/doctor", run: "^TestRightsLeaveNothing$"},
+		old: `n.do(ctx, "SET", key, "1", "PX", scratchLife)`,
+		new: `n.do(ctx, "SET", key, "1")`,
 	},
 	{
 		name: "an override for good is taken for a key that has lost its time to live",
