@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,7 +55,7 @@ func newPatient(ctx context.Context, c Config, option rueidis.ClientOption, clie
 			switch {
 			case !n.answers() && p.owns(n, -1):
 				p.silent = append(p.silent, n.name)
-			case n.info["role"] == "master", n.answers() && n.untold != nil && p.owns(n, -1):
+			case n.info["role"] == "master", n.answers() && n.info["role"] == "" && p.owns(n, -1):
 				p.masters = append(p.masters, n)
 			}
 		}
@@ -164,16 +163,5 @@ func (n *node) setting(ctx context.Context, names ...string) (string, error) {
 			return value, nil
 		}
 	}
-	return "", fmt.Errorf("the server has no setting %s", names[0])
+	return "", unsaid("it has no setting " + names[0])
 }
-
-// notTold is the finding where a server does not tell. One that has not answered at all is another matter.
-func notTold(command string, err error) Finding {
-	if refusal, ok := rueidis.IsRedisErr(err); ok {
-		return well("not told: it refuses %s (%s)", command, refusal).as(Note, "give the user +"+strings.ToLower(strings.ReplaceAll(command, " ", "|"))+" for the time of the look, or look at it where the Redis is managed")
-	}
-	return well("it did not answer %s: %v", command, err).as(Failure, "see that the server is up and the network holds, and look again")
-}
-
-// noInfo is the finding where INFO is not told.
-func (n *node) noInfo() Finding { return notTold("INFO", n.untold) }

@@ -69,7 +69,7 @@ func (p *patient) elsewhere(err error) Finding {
 	if p.unseen {
 		return well("a key of this Cluster cannot be written: %v", err).as(Failure, mayAskForSlots)
 	}
-	return well("not told: slots are on the move (%v)", err).as(Note, "look again when that is over: redis-cli --cluster check HOST:PORT")
+	return well("not told: slots are on the move (%v)", err).as(Note, whenSlotsStand)
 }
 
 func scripts(ctx context.Context, p *patient, n *node) Finding {
@@ -89,7 +89,7 @@ func scripts(ctx context.Context, p *patient, n *node) Finding {
 		case refused:
 			return well("a script that writes one key fails: %v", refusal).as(Failure, "see the remedies of writes and rights")
 		case err != nil:
-			return notTold(call[0], err)
+			return notTold(err, call[0])
 		case len(numbers) != 2 || numbers[0] != numbers[1]:
 			return well("a script packed a number and read another: %d", numbers).as(Failure, "use Redis or Valkey: what is there does not keep what scripts write")
 		}
@@ -226,8 +226,12 @@ func (p *patient) try(ctx context.Context, g group, channel string) (missing []s
 			refusal, refused := rueidis.IsRedisErr(err)
 			switch {
 			case refused && isMissing(refusal.Error(), a.recent):
-				if !slices.Contains(missing, a.may) {
-					missing = append(missing, a.may)
+				may := a.may
+				if deniesKeys(refusal.Error()) {
+					may = "~" + p.config.Prefix + "*"
+				}
+				if !slices.Contains(missing, may) {
+					missing = append(missing, may)
 				}
 			case err != nil && !refused && !rueidis.IsRedisNil(err):
 				return nil, fmt.Errorf("%s: %w", a.may, err)

@@ -13,7 +13,7 @@ var oldest = map[string][2]int{"Redis": {6, 2}, "Valkey": {7, 2}}
 func version(_ context.Context, _ *patient, n *node) Finding {
 	product, number := n.product()
 	if number == "" {
-		return notTold("INFO and HELLO", n.untold)
+		return n.noInfo("redis_version")
 	}
 	least, known := oldest[product]
 	if !known {
@@ -60,8 +60,8 @@ func (n *node) product() (name, number string) {
 
 func role(_ context.Context, p *patient, n *node) Finding {
 	switch {
-	case n.info == nil:
-		return n.noInfo()
+	case n.info["role"] == "":
+		return n.noInfo("role")
 	case n.info["role"] == "master":
 		return well("a master")
 	}
@@ -73,15 +73,15 @@ func role(_ context.Context, p *patient, n *node) Finding {
 }
 
 func connections(ctx context.Context, _ *patient, n *node) Finding {
-	if n.info == nil {
-		return n.noInfo()
+	open, told := n.number("connected_clients")
+	if !told {
+		return n.noInfo("connected_clients")
 	}
-	open, _ := n.number("connected_clients")
 	most, told := n.number("maxclients")
 	if !told { // INFO says it from Redis 7 on
 		text, err := n.setting(ctx, "maxclients")
 		if err != nil {
-			return notTold("CONFIG GET", err)
+			return notTold(err, "CONFIG GET")
 		}
 		most, _ = strconv.ParseInt(text, 10, 64)
 	}
@@ -106,7 +106,7 @@ const leastIdle = 30
 func idleTimeout(ctx context.Context, _ *patient, n *node) Finding {
 	text, err := n.setting(ctx, "timeout")
 	if err != nil {
-		return notTold("CONFIG GET", err)
+		return notTold(err, "CONFIG GET")
 	}
 	switch seconds, err := strconv.Atoi(text); {
 	case err != nil || seconds == 0:
@@ -125,7 +125,7 @@ const leastScript = 100
 func scriptLimit(ctx context.Context, _ *patient, n *node) Finding {
 	text, err := n.setting(ctx, "busy-reply-threshold", "lua-time-limit") // the one from Redis 7 on
 	if err != nil {
-		return notTold("CONFIG GET", err)
+		return notTold(err, "CONFIG GET")
 	}
 	ms, err := strconv.Atoi(text)
 	switch {
