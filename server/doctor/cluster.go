@@ -10,6 +10,9 @@ import (
 const allSlots = 1 << 14
 
 func slots(ctx context.Context, p *patient) Finding {
+	if p.unranged != nil {
+		return notTold(p.unranged, "CLUSTER SLOTS")
+	}
 	owned := 0
 	for _, r := range p.ranges {
 		owned += r.last - r.first + 1
@@ -71,7 +74,7 @@ func (n clusterNode) is(flag string) bool {
 func nodes(ctx context.Context, p *patient) Finding {
 	text, err := p.masters[0].do(ctx, "CLUSTER", "NODES").ToString()
 	if err != nil {
-		return notTold("CLUSTER NODES", err)
+		return notTold(err, "CLUSTER NODES")
 	}
 	all := parseNodes(text)
 	var failing, alone []string

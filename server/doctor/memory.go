@@ -7,12 +7,9 @@ import (
 )
 
 func eviction(_ context.Context, _ *patient, n *node) Finding {
-	if n.info == nil {
-		return n.noInfo()
-	}
 	policy := n.info["maxmemory_policy"]
 	if policy == "" {
-		return well("not told: INFO has no maxmemory_policy").as(Note, "see that it is noeviction")
+		return n.noInfo("maxmemory_policy")
 	}
 	bound, _ := n.number("maxmemory")
 	evicted, _ := n.number("evicted_keys")
@@ -39,7 +36,7 @@ func eviction(_ context.Context, _ *patient, n *node) Finding {
 func memory(_ context.Context, _ *patient, n *node) Finding {
 	used, told := n.number("used_memory")
 	if !told {
-		return n.noInfo()
+		return n.noInfo("used_memory")
 	}
 	bound, _ := n.number("maxmemory")
 	if bound == 0 {
@@ -76,11 +73,11 @@ func size(bytes int64) string {
 }
 
 func persistence(ctx context.Context, _ *patient, n *node) Finding {
-	if n.info == nil {
-		return n.noInfo()
-	}
 	if f, failing := saving(ctx, n); failing {
 		return f
+	}
+	if n.info["aof_enabled"] == "" {
+		return n.noInfo("aof_enabled")
 	}
 	if n.info["aof_enabled"] == "1" {
 		every, err := n.setting(ctx, "appendfsync")
@@ -97,7 +94,7 @@ func persistence(ctx context.Context, _ *patient, n *node) Finding {
 	schedule, err := n.setting(ctx, "save")
 	switch {
 	case err != nil:
-		f := notTold("CONFIG GET", err)
+		f := notTold(err, "CONFIG GET")
 		f.Found = "no append-only file; whether there are snapshots is " + f.Found
 		return f
 	case schedule == "":

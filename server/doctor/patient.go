@@ -2,8 +2,6 @@ package doctor
 
 import (
 	"context"
-	"fmt"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,21 +22,19 @@ type patient struct {
 	ranges  []slotRange // of a Cluster
 	silent  []string    // masters of a Cluster that do not answer
 	survey  func() survey
+
+	unranged error // why nobody tells the slots of a Cluster
+	unseen   bool  // the server is of a Cluster, and the client takes it for a single one
 }
 
 // node is one server.
 type node struct {
 	name   string // its address
 	client rueidis.Client
+	hello  map[string]string // what HELLO says, for which no permission is needed; nil where the server has none
 	info   map[string]string // what INFO says; nil where it does not
 	untold error             // why not
 	tag    string            // begins the keys that may be written to see whether they can be
-}
-
-// slotRange is slots of a Cluster that follow each other, and the address of their master.
-type slotRange struct {
-	first, last int
-	master      string
 }
 
 func newPatient(ctx context.Context, c Config, option rueidis.ClientOption, client rueidis.Client) *patient {
@@ -52,14 +48,14 @@ func newPatient(ctx context.Context, c Config, option rueidis.ClientOption, clie
 			all = append(all, n)
 			// Of a node that answers: the client would ask any, and where that one is gone, nobody.
 			if len(p.ranges) == 0 && n.answers() {
-				p.ranges = slotRanges(n.do(ctx, "CLUSTER", "SLOTS"), name)
+				p.ranges, p.unranged = n.slotRanges(ctx, option.TLSConfig != nil)
 			}
 		}
 		for _, n := range all {
 			switch {
 			case !n.answers() && p.owns(n, -1):
 				p.silent = append(p.silent, n.name)
-			case n.info["role"] == "master", n.answers() && n.untold != nil && p.owns(n, -1):
+			case n.info["role"] == "master", n.answers() && n.info["role"] == "" && p.owns(n, -1):
 				p.masters = append(p.masters, n)
 			}
 		}
@@ -74,8 +70,14 @@ func newPatient(ctx context.Context, c Config, option rueidis.ClientOption, clie
 	}
 	if len(p.masters) == 0 {
 		n := &node{name: option.InitAddress[0], client: client}
+		if p.behindSentinel() { // the addresses of the URL are those of Sentinels
+			for name := range client.Nodes() {
+				n.name = name
+			}
+		}
 		n.ask(ctx)
 		p.masters = []*node{n}
+		p.unseen = !p.onCluster() && n.ofCluster()
 	}
 	for _, n := range p.masters {
 		n.tag = redisstore.ScratchTag(c.Prefix, func(slot int) bool { return !p.owns(n, -1) || p.owns(n, slot) })
@@ -94,36 +96,6 @@ func (p *patient) owns(n *node, slot int) bool {
 	})
 }
 
-// slotRanges reads the answer to CLUSTER SLOTS: of each range its first slot, its last, and its nodes, first the master.
-// A node without a host is on that of the node that answered (cluster-preferred-endpoint-type unknown-endpoint).
-func slotRanges(reply rueidis.RedisResult, answered string) (ranges []slotRange) {
-	all, err := reply.ToArray()
-	if err != nil {
-		return nil
-	}
-	for _, one := range all {
-		parts, err := one.ToArray()
-		if err != nil || len(parts) < 3 {
-			continue
-		}
-		first, err1 := parts[0].AsInt64()
-		last, err2 := parts[1].AsInt64()
-		master, err3 := parts[2].ToArray()
-		if err1 != nil || err2 != nil || err3 != nil || len(master) < 2 {
-			continue
-		}
-		host, err1 := master[0].ToString()
-		if host == "" && (err1 == nil || rueidis.IsRedisNil(err1)) {
-			host, _, err1 = net.SplitHostPort(answered)
-		}
-		port, err2 := master[1].AsInt64()
-		if err1 == nil && err2 == nil {
-			ranges = append(ranges, slotRange{int(first), int(last), net.JoinHostPort(host, strconv.FormatInt(port, 10))})
-		}
-	}
-	return ranges
-}
-
 // do asks one command.
 func do(ctx context.Context, client rueidis.Client, command ...string) rueidis.RedisResult {
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -135,8 +107,14 @@ func (n *node) do(ctx context.Context, command ...string) rueidis.RedisResult {
 	return do(ctx, n.client, command...)
 }
 
-// ask takes in what INFO says.
+// ask takes in what HELLO and INFO say.
 func (n *node) ask(ctx context.Context) {
+	if hello, err := n.do(ctx, "HELLO").AsMap(); err == nil {
+		n.hello = map[string]string{}
+		for name, value := range hello {
+			n.hello[name], _ = value.ToString() // of a number or a list, "", which nobody asks for
+		}
+	}
 	text, err := n.do(ctx, "INFO").ToString()
 	if err != nil {
 		n.untold = err
@@ -149,6 +127,11 @@ func (n *node) ask(ctx context.Context) {
 func (n *node) answers() bool {
 	_, refused := rueidis.IsRedisErr(n.untold)
 	return n.untold == nil || refused
+}
+
+// ofCluster reports whether the server says of itself that it is one of a Cluster.
+func (n *node) ofCluster() bool {
+	return n.hello["mode"] == "cluster" || n.info["redis_mode"] == "cluster"
 }
 
 // parseInfo reads lines NAME:VALUE.
@@ -180,16 +163,5 @@ func (n *node) setting(ctx context.Context, names ...string) (string, error) {
 			return value, nil
 		}
 	}
-	return "", fmt.Errorf("the server has no setting %s", names[0])
+	return "", unsaid("it has no setting " + names[0])
 }
-
-// notTold is the finding where a server does not tell. One that has not answered at all is another matter.
-func notTold(command string, err error) Finding {
-	if refusal, ok := rueidis.IsRedisErr(err); ok {
-		return well("not told: it refuses %s (%s)", command, refusal).as(Note, "give the user +"+strings.ToLower(strings.ReplaceAll(command, " ", "|"))+" for the time of the look, or look at it where the Redis is managed")
-	}
-	return well("it did not answer %s: %v", command, err).as(Failure, "see that the server is up and the network holds, and look again")
-}
-
-// noInfo is the finding where INFO is not told.
-func (n *node) noInfo() Finding { return notTold("INFO", n.untold) }

@@ -28,6 +28,8 @@ func reached(_ context.Context, p *patient) Finding {
 			as(Failure, "bring these back, or let their replicas take over; the rest is about the masters that answer")
 	case p.onCluster():
 		return well("a Cluster with %d masters that answer, %s", len(p.masters), by)
+	case p.unseen:
+		return well("a node of a Cluster that is taken for a single server: %s", p.option.InitAddress[0]).as(Failure, mayAskForSlots)
 	case p.behindSentinel():
 		return well("the master %q behind Sentinel, %s", p.option.Sentinel.MasterSet, by)
 	case strings.HasPrefix(p.option.InitAddress[0], "/"):
@@ -35,6 +37,9 @@ func reached(_ context.Context, p *patient) Finding {
 	}
 	return well("a single server at %s, %s", p.option.InitAddress[0], by)
 }
+
+// mayAskForSlots has a client see a Cluster.
+const mayAskForSlots = "give the user +cluster|slots +cluster|shards (docs/redis-keys.md)"
 
 // unreachable says why Redis could not be reached.
 func unreachable(err error, option rueidis.ClientOption) Finding {
@@ -133,6 +138,7 @@ var refusals = []struct{ begins, found, remedy string }{
 	{"invalid password", "it refuses the password", "give that of Redis's setting requirepass, as in redis://:password@host:6379"},
 	{"NOAUTH", "it wants a password, and the URL has none", "give one, as in redis://user:password@host:6379"},
 	{"AUTH <password> called", "it has no password, and the URL gives one", "leave the password out of the URL, or set one: requirepass, or ACL SETUSER"},
+	{"'cluster", "the user may not ask which node has which slots", mayAskForSlots},
 	{"NOPERM", "the user may do next to nothing", "give it the permissions that docs/redis-keys.md lists"},
 	{"DENIED", "it is in protected mode, which takes connections from its own machine only", "set a password or an ACL user, and bind"},
 	{"max number of clients", "it has as many connections as it takes", "raise its setting maxclients, or find who leaves connections open: CLIENT LIST"},

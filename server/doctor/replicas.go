@@ -16,17 +16,22 @@ const (
 )
 
 func replicas(_ context.Context, p *patient, n *node) Finding {
-	if n.info == nil {
-		return n.noInfo()
-	}
-	if n.info["role"] != "master" {
+	switch role := n.info["role"]; {
+	case role == "":
+		return n.noInfo("role")
+	case role != "master" && n.info["master_link_status"] == "":
+		return n.noInfo("master_link_status")
+	case role != "master":
 		f := well("its link to its master is %s", n.info["master_link_status"])
 		if n.info["master_link_status"] != "up" {
 			return f.as(Failure, "see its log, and that of its master")
 		}
 		return f
 	}
-	count, _ := n.number("connected_slaves")
+	count, told := n.number("connected_slaves")
+	if !told {
+		return n.noInfo("connected_slaves")
+	}
 	if count == 0 {
 		f := well("no replica: when it fails, on_error decides until it is back")
 		if p.behindSentinel() {
@@ -70,18 +75,20 @@ func parseReplica(text string) map[string]string {
 func minReplicas(ctx context.Context, _ *patient, n *node) Finding {
 	text, err := n.setting(ctx, "min-replicas-to-write", "min-slaves-to-write")
 	if err != nil {
-		return notTold("CONFIG GET", err)
+		return notTold(err, "CONFIG GET")
 	}
 	wanted, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		return well("not told: min-replicas-to-write reads %q", text).as(Note, "")
 	}
-	count, _ := n.number("connected_slaves")
+	count, counted := n.number("connected_slaves")
 	good, told := n.number("min_slaves_good_slaves")
 	if !told {
 		good = count
 	}
 	switch {
+	case wanted > 0 && !told && !counted:
+		return n.noInfo("connected_slaves")
 	case wanted > 0 && good < wanted:
 		return well("min-replicas-to-write is %d, and %d replicas are in step: every charge is refused (NOREPLICAS)", wanted, good).
 			as(Failure, "bring the replicas back, or lower min-replicas-to-write")
@@ -133,7 +140,7 @@ func sentinel(ctx context.Context, p *patient) Finding {
 func watched(ctx context.Context, client rueidis.Client, set string) Finding {
 	master, err := do(ctx, client, "SENTINEL", "MASTER", set).AsStrMap()
 	if err != nil {
-		return notTold("SENTINEL MASTER", err)
+		return notTold(err, "SENTINEL MASTER")
 	}
 	others, _ := strconv.Atoi(master["num-other-sentinels"])
 	f := well("%d Sentinels, of which %s must agree; replicas: %s", others+1, master["quorum"], master["num-slaves"])

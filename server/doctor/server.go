@@ -10,10 +10,10 @@ import (
 // oldest are the versions that Sluice is tried on at least.
 var oldest = map[string][2]int{"Redis": {6, 2}, "Valkey": {7, 2}}
 
-func version(ctx context.Context, _ *patient, n *node) Finding {
-	product, number := n.product(ctx)
+func version(_ context.Context, _ *patient, n *node) Finding {
+	product, number := n.product()
 	if number == "" {
-		return notTold("INFO and HELLO", n.untold)
+		return n.noInfo("redis_version")
 	}
 	least, known := oldest[product]
 	if !known {
@@ -37,7 +37,7 @@ func version(ctx context.Context, _ *patient, n *node) Finding {
 }
 
 // product returns what the server is, and its version; that is "" where it does not say.
-func (n *node) product(ctx context.Context) (name, number string) {
+func (n *node) product() (name, number string) {
 	if v := n.info["valkey_version"]; v != "" {
 		return "Valkey", v
 	}
@@ -49,26 +49,19 @@ func (n *node) product(ctx context.Context) (name, number string) {
 	if v := n.info["redis_version"]; v != "" {
 		return "Redis", v
 	}
-	hello, err := n.do(ctx, "HELLO").AsMap() // which needs no permission
-	if err != nil {
-		return "", ""
-	}
-	server, version := hello["server"], hello["version"]
-	name, _ = server.ToString()
-	number, _ = version.ToString()
-	switch name {
+	switch name = n.hello["server"]; name {
 	case "redis":
 		name = "Redis"
 	case "valkey":
 		name = "Valkey"
 	}
-	return name, number
+	return name, n.hello["version"]
 }
 
 func role(_ context.Context, p *patient, n *node) Finding {
 	switch {
-	case n.info == nil:
-		return n.noInfo()
+	case n.info["role"] == "":
+		return n.noInfo("role")
 	case n.info["role"] == "master":
 		return well("a master")
 	}
@@ -80,15 +73,15 @@ func role(_ context.Context, p *patient, n *node) Finding {
 }
 
 func connections(ctx context.Context, _ *patient, n *node) Finding {
-	if n.info == nil {
-		return n.noInfo()
+	open, told := n.number("connected_clients")
+	if !told {
+		return n.noInfo("connected_clients")
 	}
-	open, _ := n.number("connected_clients")
 	most, told := n.number("maxclients")
 	if !told { // INFO says it from Redis 7 on
 		text, err := n.setting(ctx, "maxclients")
 		if err != nil {
-			return notTold("CONFIG GET", err)
+			return notTold(err, "CONFIG GET")
 		}
 		most, _ = strconv.ParseInt(text, 10, 64)
 	}
@@ -113,7 +106,7 @@ const leastIdle = 30
 func idleTimeout(ctx context.Context, _ *patient, n *node) Finding {
 	text, err := n.setting(ctx, "timeout")
 	if err != nil {
-		return notTold("CONFIG GET", err)
+		return notTold(err, "CONFIG GET")
 	}
 	switch seconds, err := strconv.Atoi(text); {
 	case err != nil || seconds == 0:
@@ -132,7 +125,7 @@ const leastScript = 100
 func scriptLimit(ctx context.Context, _ *patient, n *node) Finding {
 	text, err := n.setting(ctx, "busy-reply-threshold", "lua-time-limit") // the one from Redis 7 on
 	if err != nil {
-		return notTold("CONFIG GET", err)
+		return notTold(err, "CONFIG GET")
 	}
 	ms, err := strconv.Atoi(text)
 	switch {

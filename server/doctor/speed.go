@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,7 +28,7 @@ func median(ask func() error) (time.Duration, error) {
 func latency(ctx context.Context, p *patient, n *node) Finding {
 	ping, err := median(func() error { return n.do(ctx, "PING").Error() })
 	if err != nil {
-		return notTold("PING", err)
+		return notTold(err, "PING")
 	}
 	f := well("PING takes %s in the median of %d", short(ping), rounds)
 	slowest := ping
@@ -75,7 +74,7 @@ func clock(ctx context.Context, p *patient) Finding {
 	for i, n := range p.masters {
 		var err error
 		if ahead[i], err = n.ahead(ctx); err != nil {
-			return notTold("TIME", err)
+			return notTold(err, "TIME")
 		}
 		ahead[i] += p.config.ahead[n.name]
 	}
@@ -106,7 +105,7 @@ func (n *node) ahead(ctx context.Context) (ahead time.Duration, err error) {
 		parts, err := n.do(ctx, "TIME").AsIntSlice()
 		took := time.Since(begun)
 		if err == nil && len(parts) != 2 {
-			err = errors.New("the answer to TIME has not two parts")
+			err = unsaid("the answer has not two parts")
 		}
 		if err != nil {
 			return 0, err
@@ -135,7 +134,7 @@ const longPause = 100 * time.Millisecond
 func pauses(_ context.Context, _ *patient, n *node) Finding {
 	micros, told := n.number("latest_fork_usec")
 	if !told {
-		return n.noInfo()
+		return n.noInfo("latest_fork_usec")
 	}
 	took := time.Duration(micros) * time.Microsecond
 	switch {
@@ -154,7 +153,7 @@ const slowEntries = 128
 func slowLog(ctx context.Context, p *patient, n *node) Finding {
 	entries, err := n.do(ctx, "SLOWLOG", "GET", fmt.Sprint(slowEntries)).ToArray()
 	if err != nil {
-		return notTold("SLOWLOG GET", err)
+		return notTold(err, "SLOWLOG GET")
 	}
 	ours, others := 0, 0
 	var ourWorst, otherWorst time.Duration

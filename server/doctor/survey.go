@@ -87,6 +87,10 @@ func (p *patient) examine(ctx context.Context, n *node, s *survey, keys []string
 	for i, key := range keys {
 		left, err1 := replies[2*i].AsInt64()
 		kept, err2 := replies[2*i+1].ToString()
+		if moved(err1) || moved(err2) { // on its way, which the walk may meet again
+			s.whole = false
+			continue
+		}
 		if err1 != nil {
 			return err1
 		}
@@ -134,7 +138,7 @@ func (s *survey) extent() string {
 }
 
 // untold returns what to say where the keys were not told.
-func (s *survey) untold() Finding { return notTold("SCAN, PTTL and TYPE", s.err) }
+func (s *survey) untold() Finding { return notTold(s.err, "SCAN", "PTTL", "TYPE") }
 
 func expiry(_ context.Context, p *patient) Finding {
 	s := p.survey()

@@ -2,9 +2,12 @@ package main
 
 // The suites that notice them.
 var (
-	examining       = suite{dir: "server/doctor"}
-	examiningScript = suite{dir: "server/cmd/sluice", run: "^TestScripts$/^doctor$"}
-	redisKinds      = suite{dir: "store/redisstore", run: "^Test(KindOf|MeantToStay)"}
+	examining           = suite{dir: "server/doctor"}
+	examiningCluster    = suite{dir: "server/doctor", run: "^Test(ClusterUnseen|SlotRanges|WhichSlotsCommand)$"}
+	examiningProtection = suite{dir: "server/doctor", run: "^Test(Protection|ProtectionByTLS|MasterBySentinel)$"}
+	examiningUntold     = suite{dir: "server/doctor", run: "^Test(InfoLacks|NoSuchSetting|RemediesTell|SlotsOnTheMove|KeysDenied)$"}
+	examiningScript     = suite{dir: "server/cmd/sluice", run: "^TestScripts$/^doctor$"}
+	redisKinds          = suite{dir: "store/redisstore", run: "^Test(KindOf|MeantToStay)"}
 )
 
 // doctorFaults are in what is said of a Redis.
@@ -29,15 +32,27 @@ var doctorFaults = []fault{
 	},
 	{
 		name: "what Redis does not tell is a failure",
-		file: "server/doctor/patient.go", by: examining,
-		old: `refuses %s (%s)", command, refusal).as(Note,`,
-		new: `refuses %s (%s)", command, refusal).as(Failure,`,
+		file: "server/doctor/untold.go", by: examining,
+		old: `refuses %s (%s)", names, refusal).as(Note, "give the user "+`,
+		new: `refuses %s (%s)", names, refusal).as(Failure, "give the user "+`,
 	},
 	{
-		name: "the keys that were written to try it stay",
-		file: "server/doctor/rights.go", by: examining,
-		old: "for _, key := range keys {\n\t\t\t_ = n.do(ctx, \"DEL\", key)",
-		new: "for _, key := range keys {\n\t\t\t_ = key",
+		name: "the key that was written to try it stays",
+		file: "server/doctor/rights.go", by: suite{dir: "server/doctor", run: "^TestAllWell$"},
+		old: "_ = n.do(ctx, \"DEL\", key)",
+		new: "_ = key",
+	},
+	{
+		name: "to try whether a log can be written begins one for good",
+		file: "server/doctor/rights.go", by: suite{dir: "server/doctor", run: "^Test(RightsLeaveNothing|TrialsWriteNothing)$"},
+		old: `on("XADD", "stream", "NOMKSTREAM", "*", "f", "1")`,
+		new: `on("XADD", "stream", "*", "f", "1")`,
+	},
+	{
+		name: "the key that is written to try it lives on where it cannot be removed",
+		file: "server/doctor/rights.go", by: suite{dir: "server/doctor", run: "^TestRightsLeaveNothing$"},
+		old: `n.do(ctx, "SET", key, "1", "PX", scratchLife)`,
+		new: `n.do(ctx, "SET", key, "1")`,
 	},
 	{
 		name: "an override for good is taken for a key that has lost its time to live",
@@ -68,6 +83,102 @@ var doctorFaults = []fault{
 		file: "server/doctor/speed.go", by: examining,
 		old: "farthest.Abs() >= clockOff",
 		new: "farthest >= clockOff",
+	},
+	{
+		name: "a Cluster that the client takes for a single server is well",
+		file: "server/doctor/patient.go", by: examiningCluster,
+		old: "p.unseen = !p.onCluster() && n.ofCluster()",
+		new: "p.unseen = false && n.ofCluster()",
+	},
+	{
+		name: "doctor tries one of the commands that tell the slots alone",
+		file: "server/doctor/rights.go", by: examiningCluster,
+		old: "{[]attempt{other}, without, Note},",
+		new: "{nil, without, Note},",
+	},
+	{
+		name: "doctor takes CLUSTER SLOTS for what a client of Redis 8 asks",
+		file: "server/doctor/rights.go", by: examiningCluster,
+		old: "asked, other = shards, slots",
+		new: "asked, other = slots, shards",
+	},
+	{
+		name: "a permission to follow slots that move is not missed",
+		file: "server/doctor/rights.go", by: examiningCluster,
+		old: `{[]attempt{plain("+asking", "ASKING")},`,
+		new: `{[]attempt{plain("+asking", "PING")},`,
+	},
+	{
+		name: "slots that CLUSTER SHARDS tells are nobody's",
+		file: "server/doctor/slots.go", by: examiningCluster,
+		old: `is == "master"`,
+		new: `is == "replica"`,
+	},
+	{
+		name: "a Redis is where the Sentinels are",
+		file: "server/doctor/patient.go", by: examiningProtection,
+		old: "n.name = name\n",
+		new: "_ = name\n",
+	},
+	{
+		name: "a Redis is as protected as the node that the URL names",
+		file: "server/doctor/protection.go", by: examiningProtection,
+		old: "range p.addresses() {",
+		new: "range p.option.InitAddress {",
+	},
+	{
+		name: "skip_hostname is taken for skip_verify",
+		file: "server/doctor/protection.go", by: examiningProtection,
+		old: "trusted.InsecureSkipVerify && trusted.VerifyConnection == nil:",
+		new: "trusted.InsecureSkipVerify:",
+	},
+	{
+		name: "a certificate of anybody by skip_hostname is well",
+		file: "server/doctor/protection.go", by: examiningProtection,
+		old: "trusted.InsecureSkipVerify && trusted.RootCAs == nil:",
+		new: "false:",
+	},
+	{
+		name: "an answer of INFO that lacks a field is no answer",
+		file: "server/doctor/untold.go", by: examiningUntold,
+		old: "if n.untold != nil {\n",
+		new: "if n.untold != nil || field != \"\" {\n",
+	},
+	{
+		name: "a server that does not say its role is a replica",
+		file: "server/doctor/server.go", by: examiningUntold,
+		old: `case n.info["role"] == "":`,
+		new: `case n.info == nil:`,
+	},
+	{
+		name: "a setting that there is not is no answer",
+		file: "server/doctor/untold.go", by: examiningUntold,
+		old: "errors.As(err, &lacks) ||",
+		new: "false ||",
+	},
+	{
+		name: "a remedy is a permission that Redis does not know",
+		file: "server/doctor/untold.go", by: examiningUntold,
+		old: `strings.ReplaceAll(command, " ", "|")`,
+		new: `strings.ReplaceAll(command, " ", "+")`,
+	},
+	{
+		name: "a slot that is on the move is for want of permissions",
+		file: "server/doctor/rights.go", by: examiningUntold,
+		old: "return gone || going || refusal.IsTryAgain()",
+		new: "return false && gone && going",
+	},
+	{
+		name: "a key that is on the move ends the walk through the keys",
+		file: "server/doctor/survey.go", by: examiningUntold,
+		old: "if moved(err1) || moved(err2) {",
+		new: "if false {",
+	},
+	{
+		name: "keys that the user may not touch are commands that he may not use",
+		file: "server/doctor/untold.go", by: examiningUntold,
+		old: `return strings.HasPrefix(refusal, "NOPERM") && strings.Contains(refusal, "access")`,
+		new: `return false && strings.Contains(refusal, "access")`,
 	},
 	{
 		name: "doctor ends well with warnings",
