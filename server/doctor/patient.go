@@ -109,11 +109,16 @@ func (n *node) do(ctx context.Context, command ...string) rueidis.RedisResult {
 
 // ask takes in what HELLO and INFO say.
 func (n *node) ask(ctx context.Context) {
-	if hello, err := n.do(ctx, "HELLO").AsMap(); err == nil {
+	hello, err := n.do(ctx, "HELLO").AsMap()
+	switch _, refused := rueidis.IsRedisErr(err); {
+	case err == nil:
 		n.hello = map[string]string{}
 		for name, value := range hello {
 			n.hello[name], _ = value.ToString() // of a number or a list, "", which nobody asks for
 		}
+	case !refused && !answered(err): // so that a silent server is waited for once
+		n.untold = err
+		return
 	}
 	text, err := n.do(ctx, "INFO").ToString()
 	if err != nil {

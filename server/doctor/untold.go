@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"errors"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -48,9 +49,12 @@ func answered(err error) bool {
 	return errors.As(err, &lacks) || errors.As(err, &number) || rueidis.IsParseErr(err) || rueidis.IsRedisNil(err)
 }
 
+// keysDenied is how versions word it.
+var keysDenied = regexp.MustCompile(`access (a key|one of the keys)`)
+
 // deniesKeys reports whether a refusal is about the keys of a command, and not about the command.
 func deniesKeys(refusal string) bool {
-	return strings.HasPrefix(refusal, "NOPERM") && strings.Contains(refusal, "access") && strings.Contains(refusal, "key")
+	return strings.HasPrefix(refusal, "NOPERM") && keysDenied.MatchString(refusal)
 }
 
 // noInfo is the finding where INFO is not told, or lacks a field.

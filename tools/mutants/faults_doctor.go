@@ -177,8 +177,8 @@ var doctorFaults = []fault{
 	{
 		name: "keys that the user may not touch are commands that he may not use",
 		file: "server/doctor/untold.go", by: examiningUntold,
-		old: `return strings.HasPrefix(refusal, "NOPERM") && strings.Contains(refusal, "access")`,
-		new: `return false && strings.Contains(refusal, "access")`,
+		old: `return strings.HasPrefix(refusal, "NOPERM") && keysDenied`,
+		new: `return false && keysDenied`,
 	},
 	{
 		name: "doctor ends well with warnings",
