@@ -44,7 +44,7 @@ func (g *guard) RegisterService(desc *grpc.ServiceDesc, impl any) {
 				return nil, err
 			}
 			defer g.end(ctx, method)
-			return handler(srv, ctx, decode, interceptor)
+			return handler(srv, ctx, bound(decode), interceptor)
 		}
 	}
 	for i := range guarded.Streams {

@@ -31,8 +31,6 @@ type ServerConfig struct {
 }
 
 const (
-	// maxMessage is the longest request.
-	maxMessage = 1 << 20
 	// maxHeader is the longest header of one, in bytes.
 	maxHeader = 64 << 10
 	// maxStreams is how many requests of a connection can be under way; a client that has more waits, or connects again.
@@ -57,6 +55,7 @@ func (d *Door) Server(cfg ServerConfig) *grpc.Server {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
 		grpc.NumStreamWorkers(uint32(workersPerProcessor * runtime.GOMAXPROCS(0))),
 		grpc.InTapHandle(tapped),
+		grpc.ForceServerCodecV2(newCodec()),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionAge: cfg.MaxConnectionAge, MaxConnectionAgeGrace: cfg.MaxConnectionAgeGrace,
 			MaxConnectionIdle: cfg.IdleTime, Time: pingTime,

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -301,6 +302,32 @@ func TestTokenBeforeMessage(t *testing.T) {
 		}
 		if _, err := healthpb.NewHealthClient(c).Check(t.Context(), &healthpb.HealthCheckRequest{}); err != nil {
 			t.Errorf("health is answered %v", err)
+		}
+	})
+}
+
+// TestTooMuch asks for more than a request may have in it, and for all that one may.
+func TestTooMuch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, p := serveDoor(t, envoyrls.ServerConfig{})
+		c := p.client(t)
+		many := func(n int, text string) *pb.RateLimitRequest {
+			return request("d", slices.Repeat([]string{text}, n)...)
+		}
+		for _, test := range []struct {
+			request *pb.RateLimitRequest
+			want    codes.Code
+		}{
+			{many(1000, "k=a b=c d=e f=g"), codes.OK},
+			{many(1001, "k=a"), codes.InvalidArgument},
+			{many(501, "a= b= c= d= e= f= g= h="), codes.InvalidArgument},
+			{many(1, "k="+strings.Repeat("v", 60<<10)), codes.OK},
+			{many(1, "k="+strings.Repeat("v", 64<<10)), codes.ResourceExhausted},
+		} {
+			if _, err := pb.NewRateLimitServiceClient(c).ShouldRateLimit(t.Context(), test.request); status.Code(err) != test.want {
+				t.Errorf("a request with %d descriptors is answered %v, want %s", len(test.request.GetDescriptors()), err, test.want)
+			}
 		}
 	})
 }
