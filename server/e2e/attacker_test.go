@@ -39,6 +39,9 @@ func beHostile() error {
 	}
 	switch a.Way {
 	case "slow":
+		if a.Door == "grpc" {
+			return a.slowCalls()
+		}
 		return a.slow()
 	case "random":
 		return a.random()
@@ -64,16 +67,21 @@ func (p pacer) pause() {
 	}
 }
 
+// length returns how long a slow attack takes, and how often it sends something on each connection.
+func (a assault) length() (long, interval time.Duration) {
+	if a.Whole {
+		return 30 * time.Second, time.Second
+	}
+	return time.Second, 100 * time.Millisecond
+}
+
 // slow holds connections open and sends on each a byte now and then of a request that never ends. One that the server
 // closes is opened again.
 func (a assault) slow() error {
 	begins := map[string]string{
-		"http": "POST /v1/check HTTP/1.1\r\nHost: h\r\nX-Slow: ", "grpc": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x40", "resp": "*3\r\n$8\r\nSL.CHECK\r\n$1000\r\n",
+		"http": "POST /v1/check HTTP/1.1\r\nHost: h\r\nX-Slow: ", "resp": "*3\r\n$8\r\nSL.CHECK\r\n$1000\r\n",
 	}
-	long, interval := time.Second, 100*time.Millisecond
-	if a.Whole {
-		long, interval = 30*time.Second, time.Second
-	}
+	long, interval := a.length()
 	pace := pacer{time.Now()}
 	conns, opened := make([]net.Conn, a.Many), 0
 	for time.Since(pace.begun) < long {
@@ -145,13 +153,13 @@ func (a assault) body() error {
 			"POST /v1/check HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: " + size + "\r\n\r\n{\"key\":\"",
 			"POST /v1/checks HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + strconv.FormatInt(int64(a.Many), 16) + "\r\n",
 		},
-		"grpc": {grpcCall(a.Many)},
+		"grpc": {grpcPreface + grpcCall(1, decisionCall, a.Many)},
 		"resp": {"*2\r\n$8\r\nSL.CHECK\r\n$" + size + "\r\n", "*1000000000\r\n$1\r\n", ""},
 	}[a.Door]
 	pace := pacer{time.Now()}
 	part := bytes.Repeat([]byte("a"), 64<<10)
 	if a.Door == "grpc" {
-		part = append([]byte{0, 0x40, 0, 0, 0, 0, 0, 0, 1}, make([]byte, 0x4000)...) // a frame of data
+		part = []byte(grpcFrame(dataFrame, 0, 1, string(make([]byte, 0x4000))))
 	}
 	for range 3 {
 		for _, begin := range begins {
@@ -170,34 +178,6 @@ func (a assault) body() error {
 		}
 	}
 	return nil
-}
-
-// grpcCall is the beginning of a call by HTTP/2, up to the head of a message of so many bytes.
-func grpcCall(size int) string {
-	var fields []byte
-	for _, f := range [][2]string{
-		{":method", "POST"},
-		{":scheme", "http"},
-		{":path", "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit"},
-		{":authority", "h"},
-		{"content-type", "application/grpc"},
-		{"te", "trailers"},
-	} {
-		fields = append(fields, 0, byte(len(f[0]))) // a literal that is not indexed
-		fields = append(append(fields, f[0]...), byte(len(f[1])))
-		fields = append(fields, f[1]...)
-	}
-	frame := func(kind, flags byte, stream uint32, payload []byte) string {
-		head := []byte{0, 0, byte(len(payload)), kind, flags}
-		return string(fourBytes(head, stream)) + string(payload)
-	}
-	const settings, headers, data, endHeaders = 4, 1, 0, 4
-	return "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(settings, 0, 0, nil) + frame(headers, endHeaders, 1, fields) +
-		frame(data, 0, 1, fourBytes([]byte{0}, uint32(size)))
-}
-
-func fourBytes(b []byte, n uint32) []byte {
-	return append(b, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 }
 
 // keys asks for as many different keys, through one connection on which the answers are not waited for.

@@ -20,6 +20,10 @@ func (d *Door) JSON(w http.ResponseWriter, r *http.Request) {
 		refuse(w, code)
 		return
 	}
+	if tooManyObjects(body) {
+		refuse(w, http.StatusBadRequest)
+		return
+	}
 	var req pb.RateLimitRequest
 	if err := protojson.Unmarshal(body, &req); err != nil {
 		refuse(w, http.StatusBadRequest)

@@ -1,6 +1,7 @@
 package envoyrls
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"time"
@@ -10,8 +11,8 @@ import (
 	"google.golang.org/grpc/credentials"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/reflection"
-	"google.golang.org/grpc/tap"
 )
 
 // ServerConfig is what a gRPC server of a door can be told. The zero ServerConfig works.
@@ -21,7 +22,8 @@ type ServerConfig struct {
 	// MaxConnectionAge is how long a connection lasts before its client is asked to make another, and
 	// MaxConnectionAgeGrace how long after that it is cut off. The default is for ever.
 	MaxConnectionAge, MaxConnectionAgeGrace time.Duration
-	// IdleTime is how long a connection may be open without a request. The default is for ever.
+	// IdleTime is how long a connection may be open without a request, and how long somebody may watch the health through
+	// one. The default is for ever, and 10 minutes.
 	IdleTime time.Duration
 	// Admit reports whether a caller may ask who shows a token, "" for none; the error is what he is told. By default
 	// everybody may. Health is for everybody.
@@ -29,14 +31,10 @@ type ServerConfig struct {
 }
 
 const (
-	// maxMessage is the longest request.
-	maxMessage = 1 << 20
 	// maxHeader is the longest header of one, in bytes.
 	maxHeader = 64 << 10
 	// maxStreams is how many requests of a connection can be under way; a client that has more waits, or connects again.
 	maxStreams = 250
-	// receiveTime is how long a request may take to arrive and be answered: one that never ends holds what has come of it.
-	receiveTime = 15 * time.Second
 	// handshakeTime is how long a client may take to begin.
 	handshakeTime = 10 * time.Second
 	// leastPing is how often a client may ask whether the connection is there; pingTime is when the server does, of one that
@@ -47,19 +45,6 @@ const (
 	workersPerProcessor = 64
 )
 
-// tapped gives every request for a decision its time, from when its header has come.
-func tapped(ctx context.Context, info *tap.Info) (context.Context, error) {
-	if info.FullMethodName != pb.RateLimitService_ShouldRateLimit_FullMethodName {
-		return ctx, nil
-	}
-	if until, ok := ctx.Deadline(); ok && time.Until(until) <= receiveTime {
-		return ctx, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, receiveTime)
-	_ = cancel // the stream ends its own context, and this one with it
-	return ctx, nil
-}
-
 // Server returns a gRPC server that answers for the door, with health and reflection.
 func (d *Door) Server(cfg ServerConfig) *grpc.Server {
 	options := []grpc.ServerOption{
@@ -69,6 +54,8 @@ func (d *Door) Server(cfg ServerConfig) *grpc.Server {
 		grpc.ConnectionTimeout(handshakeTime),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
 		grpc.NumStreamWorkers(uint32(workersPerProcessor * runtime.GOMAXPROCS(0))),
+		grpc.InTapHandle(tapped),
+		grpc.ForceServerCodecV2(newCodec()),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionAge: cfg.MaxConnectionAge, MaxConnectionAgeGrace: cfg.MaxConnectionAgeGrace,
 			MaxConnectionIdle: cfg.IdleTime, Time: pingTime,
@@ -77,13 +64,10 @@ func (d *Door) Server(cfg ServerConfig) *grpc.Server {
 	if cfg.Credentials != nil {
 		options = append(options, grpc.Creds(cfg.Credentials))
 	}
-	if cfg.Admit != nil {
-		options = append(options, grpc.UnaryInterceptor(admitUnary(cfg.Admit)), grpc.StreamInterceptor(admitStream(cfg.Admit)))
-	}
-	options = append(options, grpc.InTapHandle(tapped))
 	s := grpc.NewServer(options...)
-	pb.RegisterRateLimitServiceServer(s, d)
-	healthpb.RegisterHealthServer(s, d.health)
-	reflection.Register(s)
+	guarded := &guard{Server: s, admit: cfg.Admit, aside: make(map[*peer.Peer]int)}
+	pb.RegisterRateLimitServiceServer(guarded, d)
+	healthpb.RegisterHealthServer(guarded, mortalHealth{d.health, cmp.Or(cfg.IdleTime, defaultWatchTime)})
+	reflection.Register(guarded)
 	return s
 }

@@ -14,9 +14,6 @@ import (
 	"github.com/sluice-project/sluice/server/envoyrls/config"
 )
 
-// maxDescriptors is how many descriptors a request may have: all are one call of the store.
-const maxDescriptors = 1000
-
 // few is how many descriptors, and entries of one, are looked at without allocating for it.
 const few = 8
 
@@ -57,8 +54,9 @@ func (d *Door) decide(ctx context.Context, req *pb.RateLimitRequest) (*pb.RateLi
 		return nil, errNoDescriptors
 	case s == nil:
 		return nil, errNoConfig
-	case len(req.GetDescriptors()) > maxDescriptors:
-		return nil, status.Errorf(codes.InvalidArgument, "the request has %d descriptors; it may have %d", len(req.GetDescriptors()), maxDescriptors)
+	}
+	if err := sizeOf(req); err != nil {
+		return nil, err
 	}
 	if !s.config.Knows(req.GetDomain()) {
 		d.metrics.unknownDomain.Add(1)
@@ -75,6 +73,15 @@ func (d *Door) decide(ctx context.Context, req *pb.RateLimitRequest) (*pb.RateLi
 	replace(questions)
 	d.ask(ctx, questions)
 	return d.answer(s, req, questions), nil
+}
+
+// sizeOf says why a request is refused that has too much in it.
+func sizeOf(req *pb.RateLimitRequest) error {
+	entries := 0
+	for _, descriptor := range req.GetDescriptors() {
+		entries += len(descriptor.GetEntries())
+	}
+	return size(len(req.GetDescriptors()), entries)
 }
 
 // read finds the rule and the counter of a descriptor.
