@@ -26,10 +26,12 @@ const reconnectTime = time.Second
 // redis is a store in Redis that need not be there when the server starts. Until it has been reached for the first time
 // every call is answered at once with the reason; from then on the client reconnects by itself.
 type redis struct {
-	option rueidis.ClientOption
-	config redisstore.Config
-	where  string // the URL without user and password
-	logger *slog.Logger
+	address string // the URL at the start
+	option  rueidis.ClientOption
+	logins  logins // those of the option
+	config  redisstore.Config
+	where   string // the URL without user and password
+	logger  *slog.Logger
 
 	reached atomic.Pointer[Connection] // nil until it has been
 	reason  atomic.Pointer[error]      // why it has not
@@ -41,7 +43,10 @@ func newRedis(address string, config redisstore.Config, logger *slog.Logger) (*r
 	if err != nil {
 		return nil, err
 	}
-	r := &redis{option: option, config: config, where: withoutUser(address), logger: logger, tried: make(chan struct{})}
+	r := &redis{
+		address: address, option: option, config: config, where: withoutUser(address), logger: logger, tried: make(chan struct{}),
+	}
+	r.logins.use(&r.option)
 	connecting := errors.New("the first attempt to connect is under way")
 	r.reason.Store(&connecting)
 	return r, nil
@@ -138,6 +143,21 @@ func (r *redis) connectUntil(ctx context.Context) (Connection, error) {
 			}
 		}()
 		return Connection{}, ctx.Err()
+	}
+}
+
+// configure has connections that are made from now on log in as the URL says, where it differs from the one of the start by
+// that alone. Any other change of it needs a restart.
+func (r *redis) configure(address string) {
+	if !sameStore(r.address, address) {
+		return
+	}
+	option, err := redisstore.ClientOption(address)
+	if err != nil {
+		return // it was looked at before: a file that it names has gone since
+	}
+	if r.logins.change(option) {
+		r.logger.Info("the user or the password of the store has changed; connections log in by the new one from now on", "store", r.where)
 	}
 }
 
