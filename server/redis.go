@@ -20,8 +20,9 @@ import (
 	"github.com/sluice-project/sluice/store/redisstore"
 )
 
-// reconnectTime is how long lies between two attempts to reach a Redis that has not been reached yet.
-const reconnectTime = time.Second
+// reconnectTime is how long lies between two attempts to reach a Redis that has not been reached yet. Half of the 600 ms
+// within which one that is back decides again are left for connecting, twice, and for the looks of the breaker.
+const reconnectTime = 250 * time.Millisecond
 
 // redis is a store in Redis that need not be there when the server starts. Until it has been reached for the first time
 // every call is answered at once with the reason; from then on the client reconnects by itself.
@@ -163,13 +164,14 @@ func (r *redis) configure(address string) {
 
 func (r *redis) ledger() (ledger.Ledger, bool) { return redisLedger{r}, true }
 
-// run connects, and tries again until it has.
-func (r *redis) run(ctx context.Context) {
+// run connects, and tries again until it has, and says so.
+func (r *redis) run(ctx context.Context, reached func()) {
 	first := sync.OnceFunc(func() { close(r.tried) })
 	for last := ""; ctx.Err() == nil; {
 		c, err := r.connectUntil(ctx)
 		if err == nil {
 			r.reached.Store(&c)
+			reached()
 			r.logger.Info("connected to the store", "store", r.where)
 			first()
 			_ = c.Store.Run(ctx) // it ends with ctx

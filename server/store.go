@@ -139,7 +139,7 @@ func (f *front) wait(ctx context.Context, most time.Duration) { f.redis.wait(ctx
 func (f *front) run(ctx context.Context) {
 	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
 	var front, behind sync.WaitGroup
-	behind.Go(func() { f.redis.run(connected) })
+	behind.Go(func() { f.redis.run(connected, f.breaker.Look) })
 	behind.Go(func() { _ = f.breaker.Run(connected) }) // it ends with the context, as do all of these
 	behind.Go(func() { _ = f.shares.Run(connected) })
 	front.Go(func() { _ = f.cache.Run(ctx) })
