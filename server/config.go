@@ -68,6 +68,13 @@ func fixed[T comparable](at func(*filesource.File) *T) field {
 	return f
 }
 
+// storeField is fixed but for the login that a URL has.
+func storeField() field {
+	f := live(func(f *filesource.File) *string { return &f.Store })
+	f.differs = func(a, b *filesource.File) bool { return !sameStore(a.Store, b.Store) }
+	return f
+}
+
 // fields are all settings, by their paths.
 var fields = map[string]field{
 	"listen.http":  fixed(func(f *filesource.File) *string { return &f.Listen.HTTP }),
@@ -103,7 +110,7 @@ var fields = map[string]field{
 	"admin.tokens_file":          fixed(func(f *filesource.File) *string { return &f.Admin.TokensFile }),
 	"admin.checks_require_token": live(func(f *filesource.File) *bool { return &f.Admin.ChecksRequireToken }),
 
-	"store":                fixed(func(f *filesource.File) *string { return &f.Store }),
+	"store":                storeField(),
 	"store_timeout":        fixed(func(f *filesource.File) *time.Duration { return &f.StoreTimeout }),
 	"store_max_keys":       fixed(func(f *filesource.File) *int { return &f.StoreMaxKeys }),
 	"key_prefix":           fixed(func(f *filesource.File) *string { return &f.KeyPrefix }),

@@ -20,16 +20,19 @@ import (
 	"github.com/sluice-project/sluice/store/redisstore"
 )
 
-// reconnectTime is how long lies between two attempts to reach a Redis that has not been reached yet.
-const reconnectTime = time.Second
+// reconnectTime is how long lies between two attempts to reach a Redis that has not been reached yet. Half of the 600 ms
+// within which one that is back decides again are left for connecting, twice, and for the looks of the breaker.
+const reconnectTime = 250 * time.Millisecond
 
 // redis is a store in Redis that need not be there when the server starts. Until it has been reached for the first time
 // every call is answered at once with the reason; from then on the client reconnects by itself.
 type redis struct {
-	option rueidis.ClientOption
-	config redisstore.Config
-	where  string // the URL without user and password
-	logger *slog.Logger
+	address string // the URL at the start
+	option  rueidis.ClientOption
+	logins  logins // those of the option
+	config  redisstore.Config
+	where   string // the URL without user and password
+	logger  *slog.Logger
 
 	reached atomic.Pointer[Connection] // nil until it has been
 	reason  atomic.Pointer[error]      // why it has not
@@ -41,7 +44,10 @@ func newRedis(address string, config redisstore.Config, logger *slog.Logger) (*r
 	if err != nil {
 		return nil, err
 	}
-	r := &redis{option: option, config: config, where: withoutUser(address), logger: logger, tried: make(chan struct{})}
+	r := &redis{
+		address: address, option: option, config: config, where: withoutUser(address), logger: logger, tried: make(chan struct{}),
+	}
+	r.logins.use(&r.option)
 	connecting := errors.New("the first attempt to connect is under way")
 	r.reason.Store(&connecting)
 	return r, nil
@@ -141,15 +147,31 @@ func (r *redis) connectUntil(ctx context.Context) (Connection, error) {
 	}
 }
 
+// configure has connections that are made from now on log in as the URL says, where it differs from the one of the start by
+// that alone. Any other change of it needs a restart.
+func (r *redis) configure(address string) {
+	if !sameStore(r.address, address) {
+		return
+	}
+	option, err := redisstore.ClientOption(address)
+	if err != nil {
+		return // it was looked at before: a file that it names has gone since
+	}
+	if r.logins.change(option) {
+		r.logger.Info("the user or the password of the store has changed; connections log in by the new one from now on", "store", r.where)
+	}
+}
+
 func (r *redis) ledger() (ledger.Ledger, bool) { return redisLedger{r}, true }
 
-// run connects, and tries again until it has.
-func (r *redis) run(ctx context.Context) {
+// run connects, and tries again until it has, and says so.
+func (r *redis) run(ctx context.Context, reached func()) {
 	first := sync.OnceFunc(func() { close(r.tried) })
 	for last := ""; ctx.Err() == nil; {
 		c, err := r.connectUntil(ctx)
 		if err == nil {
 			r.reached.Store(&c)
+			reached()
 			r.logger.Info("connected to the store", "store", r.where)
 			first()
 			_ = c.Store.Run(ctx) // it ends with ctx

@@ -379,6 +379,7 @@ func (s *Server) apply(file *filesource.File) {
 		settings.Admin.ChecksRequireToken = false // the tokens come with the next start: until then nobody could show one
 	}
 	s.api.Configure(options(settings, outlasting))
+	s.store.configure(settings)
 	s.envoy.configure(settings)
 	if s.resp.door != nil {
 		s.resp.door.Configure(respOptions(settings))

@@ -26,6 +26,8 @@ type backend interface {
 	// fallback returns the store that decides by this server's share what the store cannot decide, and which of how many
 	// servers this is; nil where the store is in this process and cannot fail.
 	fallback() (s sluice.Store, fleet func() (index, count int))
+	// configure takes over what the settings say, as far as a store can that is in use.
+	configure(settings *filesource.File)
 	// run does what the store needs done, until ctx ends.
 	run(ctx context.Context)
 	// wait returns when it is known whether the store can be reached, when ctx ends, or after so much time.
@@ -129,13 +131,15 @@ func (f *front) fallback() (sluice.Store, func() (index, count int)) { return f.
 
 func (f *front) ledger() (ledger.Ledger, bool) { return f.redis.ledger() }
 
+func (f *front) configure(settings *filesource.File) { f.redis.configure(settings.Store) }
+
 func (f *front) wait(ctx context.Context, most time.Duration) { f.redis.wait(ctx, most) }
 
 // run ends the connection to Redis last: what is held then is given back.
 func (f *front) run(ctx context.Context) {
 	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
 	var front, behind sync.WaitGroup
-	behind.Go(func() { f.redis.run(connected) })
+	behind.Go(func() { f.redis.run(connected, f.breaker.Look) })
 	behind.Go(func() { _ = f.breaker.Run(connected) }) // it ends with the context, as do all of these
 	behind.Go(func() { _ = f.shares.Run(connected) })
 	front.Go(func() { _ = f.cache.Run(ctx) })
@@ -155,6 +159,8 @@ type memory struct {
 func (m memory) ledger() (ledger.Ledger, bool) { return m.entries, false }
 
 func (m memory) fallback() (sluice.Store, func() (index, count int)) { return nil, nil }
+
+func (m memory) configure(*filesource.File) {}
 
 func (m memory) run(ctx context.Context) { _ = m.Run(ctx) } // it ends with ctx
 

@@ -74,8 +74,9 @@ type Store struct {
 	running  atomic.Bool
 	open     atomic.Int64 // parts that are
 	openings atomic.Int64
-	opened   chan *part // to be looked at until they answer
-	doubted  chan *part // to be looked at once
+	opened   chan *part                    // to be looked at until they answer
+	doubted  chan *part                    // to be looked at once
+	hurry    atomic.Pointer[chan struct{}] // closed when open parts are to be looked at now
 }
 
 // New returns a store around one. It fails only where the Config contradicts itself.
@@ -105,6 +106,8 @@ func New(store sluice.Store, cfg Config) (*Store, error) {
 	for i := range s.parts {
 		s.parts[i].number = i
 	}
+	hurry := make(chan struct{})
+	s.hurry.Store(&hurry)
 	return s, nil
 }
 

@@ -46,10 +46,18 @@ func (s *Store) Run(ctx context.Context) error {
 	return nil
 }
 
+// Look has all open parts looked at now, and not only when they are due: it is for who knows that the store has come back.
+func (s *Store) Look() {
+	next := make(chan struct{})
+	close(*s.hurry.Swap(&next))
+}
+
 // watch looks at an open part until it answers.
 func (s *Store) watch(ctx context.Context, p *part) {
 	gap, answers := firstGap, 0
-	for nap(ctx, gap) {
+	for hurry := s.hurry.Load(); nap(ctx, gap, *hurry); {
+		// What is said while the store is asked is worth another look.
+		hurry = s.hurry.Load()
 		_, err := s.Store.Check(ctx, s.question(p)) // which keys are whose is known once the store has been reached
 		switch {
 		case s.judge(context.Background(), 0, err) == answered:
@@ -83,11 +91,11 @@ func (s *Store) doubt(ctx context.Context, p *part) {
 			return
 		}
 		s.leaveLook(p, start, err)
-		if !nap(ctx, max(apart-(s.now()-start), 0)) || s.judge(context.Background(), 0, err) == answered {
+		if !nap(ctx, max(apart-(s.now()-start), 0), nil) || s.judge(context.Background(), 0, err) == answered {
 			break
 		}
 	}
-	nap(ctx, doubtGap)
+	nap(ctx, doubtGap, nil)
 }
 
 // leaveLook takes note of how a look ended, which was no caller's.
@@ -96,16 +104,17 @@ func (s *Store) leaveLook(p *part, start time.Duration, err error) {
 	s.leave(context.Background(), p, start, err)
 }
 
-// nap waits, and reports whether ctx has not ended.
-func nap(ctx context.Context, d time.Duration) bool {
+// nap waits until it is over or woken, and reports whether ctx has not ended.
+func nap(ctx context.Context, d time.Duration, woken <-chan struct{}) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return false
 	case <-timer.C:
-		return ctx.Err() == nil
+	case <-woken:
 	}
+	return ctx.Err() == nil
 }
 
 // question returns what a part is asked to see whether it answers: a look at a key of it that nobody uses.

@@ -1,0 +1,66 @@
+package main
+
+// The suites that notice.
+var (
+	logins   = suite{dir: "server", run: "^Test(PasswordChanges|OtherStore)$"}
+	starting = suite{dir: "server", run: "^TestStartedInAnOutage$"}
+	looking  = suite{dir: "store/breaker", run: "^TestLook"}
+)
+
+// reachFaults are in how a server reaches its Redis.
+var reachFaults = []fault{
+	{
+		name: "a new password of Redis needs a restart",
+		file: "server/login.go", by: logins,
+		old: "return *l.now.Swap(&next) != next",
+		new: "return *l.now.Load() != next",
+	},
+	{
+		name: "Sentinels are told the password of Redis",
+		file: "server/login.go", by: logins,
+		old: "dialer.Resolver != sentinelMark {",
+		new: "dialer != nil {",
+	},
+	{
+		name: "the password for another Redis is taken for this one",
+		file: "server/redis.go", by: logins,
+		old: "if !sameStore(r.address, address) {",
+		new: "if r.address == address {",
+	},
+	{
+		name: "another database of Redis is no other store",
+		file: "server/login.go", by: logins,
+		old: "u.User, u.RawQuery = nil, query.Encode()",
+		new: "u.User, u.RawQuery, u.Path = nil, query.Encode(), \"\"",
+	},
+	{
+		name: "a Redis that comes after the server is looked for once a second",
+		file: "server/redis.go", by: starting,
+		old: "reconnectTime = 250 * time.Millisecond",
+		new: "reconnectTime = time.Second",
+	},
+	{
+		name: "the breaker is not told that Redis has been reached",
+		file: "server/store.go", by: starting,
+		old: "f.redis.run(connected, f.breaker.Look)",
+		new: "f.redis.run(connected, func() {})",
+	},
+	{
+		name: "who says that a store is back is not heard between two looks",
+		file: "store/breaker/run.go", by: looking,
+		old: "	case <-woken:\n",
+		new: "",
+	},
+	{
+		name: "who says that a store is back is not heard while it is looked at",
+		file: "store/breaker/run.go", by: looking,
+		old: "nap(ctx, gap, *hurry); {\n",
+		new: "nap(ctx, gap, *hurry); hurry = s.hurry.Load() {\n",
+	},
+	{
+		name: "a store that somebody has said to be back is looked at all the time",
+		file: "store/breaker/run.go", by: looking,
+		old: "		hurry = s.hurry.Load()\n",
+		new: "",
+	},
+}
