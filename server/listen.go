@@ -99,7 +99,7 @@ func open(places []place, listen filesource.Listen) (doors []door, err error) {
 		if p.setting == "listen.admin" {
 			setting, files = "listen.admin_tls", listen.AdminTLS
 		}
-		certs, err := readCertificates(setting, files, overHTTP...)
+		certs, err := readCertificates(setting, files)
 		if err != nil {
 			closeAll(doors)
 			return nil, err

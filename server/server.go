@@ -254,6 +254,7 @@ const maxHeaderBytes = 64 << 10
 func (s *Server) newHTTPServer(d door) *http.Server {
 	return &http.Server{
 		Handler:           s.asUpstream(d, s.api.Handler(d.serves)),
+		Protocols:         onlyHTTP1(),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second, // a body is at most 1 MiB
 		WriteTimeout:      30 * time.Second,
@@ -263,6 +264,14 @@ func (s *Server) newHTTPServer(d door) *http.Server {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
 	}
+}
+
+// onlyHTTP1 is what the HTTP doors speak. A connection of HTTP/2 could have many requests under way, so that no bound on
+// connections were one on memory, and a part of a header would have no deadline of its own.
+func onlyHTTP1() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	return p
 }
 
 // drain ends the servers: they listen no more, connections that are open have lingerTime to send what they have begun,

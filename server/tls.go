@@ -42,11 +42,9 @@ func readCertificates(setting string, files filesource.TLS, protocols ...string)
 	return c, c.take(read)
 }
 
-// What is spoken within TLS, for clients that ask.
-var (
-	overHTTP = []string{"h2", "http/1.1"}
-	overGRPC = []string{"h2"}
-)
+// overGRPC is what is spoken within TLS at the door for Envoy, for clients that ask. At the others they ask in vain, and speak what
+// there is, which at those of HTTP is HTTP/1.1.
+var overGRPC = []string{"h2"}
 
 // validateCertificates reports what is wrong with those of the doors.
 func validateCertificates(listen filesource.Listen) error {

@@ -55,7 +55,7 @@ func (s *Server) newMetricsServer() *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle(s.config.Upstream.MetricsPath, s.telemetry.Handler())
 	return &http.Server{
-		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second,
+		Handler: mux, Protocols: onlyHTTP1(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second,
 		IdleTimeout: s.started.Listen.IdleTime, MaxHeaderBytes: maxHeaderBytes, ConnState: note,
 	}
 }

@@ -11,8 +11,8 @@ const (
 	// maxHeld is how much the bodies of all checks can take at once, in bytes. There may be thousands of connections, and
 	// each may send a body of [maxBody].
 	maxHeld = 64 << 20
-	// smallBody is the length up to which a body counts for nothing: so are nearly all, and a connection costs about as
-	// much by itself.
+	// smallBody is the length up to which a body counts for nothing: so are nearly all, and a connection, which has one
+	// request at a time, costs about as much by itself.
 	smallBody = 4 << 10
 )
 

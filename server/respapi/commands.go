@@ -151,6 +151,7 @@ func (s *session) commandInfo(names []string) {
 	r := &s.reply
 	r.array(len(names))
 	for _, name := range names {
+		s.spill()
 		c := s.door.commands[name]
 		if c == nil {
 			r.null()
@@ -198,6 +199,7 @@ func (s *session) commandDocs(names []string) {
 	names = slices.DeleteFunc(names, func(name string) bool { return s.door.commands[name] == nil })
 	r.mapping(len(names))
 	for _, name := range names {
+		s.spill()
 		c := s.door.commands[name]
 		r.text(strings.ToLower(c.name))
 		r.mapping(3)

@@ -118,13 +118,23 @@ func (s *session) restart([][]byte) {
 
 func (s *session) ping(args [][]byte) {
 	if len(args) == 2 {
-		s.reply.bytes(args[1])
+		s.echo(args)
 		return
 	}
 	s.reply.simple("PONG")
 }
 
-func (s *session) echo(args [][]byte) { s.reply.bytes(args[1]) }
+// echo answers ECHO text, in parts: a text can be as long as a command.
+func (s *session) echo(args [][]byte) {
+	text := args[1]
+	s.reply.line('$', int64(len(text)))
+	for len(text) > narrowReply {
+		s.reply.b = append(s.reply.b, text[:narrowReply]...)
+		text = text[narrowReply:]
+		s.spill()
+	}
+	s.reply.b = append(append(s.reply.b, text...), '\r', '\n')
+}
 
 func (s *session) selects(args [][]byte) {
 	switch n, ok := wholeNumber(args[1]); {

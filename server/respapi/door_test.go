@@ -103,16 +103,17 @@ func openAt(t testing.TB, l net.Listener, store sluice.Store, config respapi.Con
 
 // wires is a listener whose connections are pipes.
 type wires struct {
-	dialed chan net.Conn
-	closed chan struct{}
-	writes atomic.Int64 // of the door
-	once   atomic.Bool
+	dialed  chan net.Conn
+	closed  chan struct{}
+	writes  atomic.Int64 // of the door
+	longest atomic.Int64 // of them, in bytes
+	once    atomic.Bool
 }
 
 func (w *wires) Accept() (net.Conn, error) {
 	select {
 	case conn := <-w.dialed:
-		return counted{conn, &w.writes}, nil
+		return counted{conn, w}, nil
 	case <-w.closed:
 		return nil, net.ErrClosed
 	}
@@ -130,11 +131,16 @@ func (w *wires) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)
 // counted is a connection whose writes are counted.
 type counted struct {
 	net.Conn
-	writes *atomic.Int64
+	by *wires
 }
 
 func (c counted) Write(p []byte) (int, error) {
-	c.writes.Add(1)
+	c.by.writes.Add(1)
+	for {
+		if was := c.by.longest.Load(); int64(len(p)) <= was || c.by.longest.CompareAndSwap(was, int64(len(p))) {
+			break
+		}
+	}
 	return c.Conn.Write(p)
 }
 

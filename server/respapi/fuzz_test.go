@@ -43,6 +43,7 @@ func FuzzParser(f *testing.F) {
 
 // parseAll returns the commands of what arrives in steps, each as one text.
 func parseAll(t *testing.T, in []byte, step int) (commands []string, err error) {
+	in = bytes.Clone(in) // of which lines are written over
 	var p parser
 	for used, end := 0, 0; ; {
 		n, err := p.next(in[used:end])
@@ -91,6 +92,7 @@ func FuzzCommands(f *testing.F) {
 	}
 	d := New(e, c, Config{}, Options{})
 	f.Fuzz(func(t *testing.T, in []byte) {
+		in = bytes.Clone(in)
 		conn := &keeping{}
 		s := newSession(d, conn, 1, true)
 		for begin := 0; begin < len(in) && !s.leaving; {

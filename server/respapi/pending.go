@@ -23,13 +23,10 @@ type check struct {
 	keyLength int
 }
 
-// maxPending is how many checks are decided together at most.
-const maxPending = 1000
-
 // throttle takes in a CL.THROTTLE.
 func (s *session) throttle(args [][]byte) {
 	p := &s.pending
-	if len(p.checks) > 0 || len(p.throttles) == maxPending {
+	if len(p.checks) > 0 || s.full(len(p.throttles)) {
 		s.decide()
 	}
 	t, q := s.readThrottle(args)
@@ -43,7 +40,7 @@ func (s *session) throttle(args [][]byte) {
 // check takes in an SL.CHECK, or an SL.PEEK.
 func (s *session) check(args [][]byte, peek bool) {
 	p := &s.pending
-	if len(p.throttles) > 0 || len(p.checks) == maxPending {
+	if len(p.throttles) > 0 || s.full(len(p.checks)) {
 		s.decide()
 	}
 	q, fault := readCheck(args, peek)
@@ -84,6 +81,7 @@ func (s *session) decideThrottles() {
 		}
 		s.reply.answerThrottle(t, &results[0])
 		results = results[1:]
+		s.spill()
 	}
 	p.rules.Forget()
 	clear(p.throttles)
@@ -107,6 +105,7 @@ func (s *session) decideChecks() {
 		}
 		s.reply.answerCheck(&results[0], c.peek)
 		results = results[1:]
+		s.spill()
 	}
 	clear(p.policies)
 	clear(p.checks)

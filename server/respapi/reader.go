@@ -29,12 +29,13 @@ func (foreignError) Error() string { return "the client speaks HTTP" }
 // parser takes one command after the other off what a client has sent. The zero parser works.
 type parser struct {
 	// args are the arguments of the latest command, its name first; empty where there was a command of none. They are
-	// parts of what was parsed, and hold until that changes or the next command is parsed.
+	// parts of what was parsed, and hold until that changes or the next command is parsed. Those of a line are written over it,
+	// so that it can be parsed only once.
 	args [][]byte
 	// line says that the latest command came as a line of text.
 	line bool
 
-	unquoted []byte // the arguments of a line
+	unquoted []byte // the arguments of a line, from where it began
 }
 
 // next takes the first command off what has been sent. It returns how many bytes it has; 0 where it is not whole yet.
@@ -131,10 +132,8 @@ func (p *parser) parseLine(in []byte) (n int, err error) {
 	if bytes.Contains(line, []byte(" HTTP/")) {
 		return 0, foreignError{}
 	}
-	p.unquoted = p.unquoted[:0]
-	if cap(p.unquoted) < len(line) { // no word is longer than it was in the line, so it never grows under those before
-		p.unquoted = make([]byte, 0, len(line))
-	}
+	p.unquoted = line[:0] // no word is longer than it was in the line, so none is written over one that is yet to be read
+	defer func() { p.unquoted = nil }()
 	for {
 		for len(line) > 0 && isBlank(line[0]) {
 			line = line[1:]

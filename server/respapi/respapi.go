@@ -5,8 +5,9 @@
 // redis-cell's CL.THROTTLE, and Sluice's own, which begin with SL. Checks that a client sends without waiting for their answers
 // are decided together as far as they arrived together, and answered in one write.
 //
-// What a client can have done to the server is bounded: the size of a command, how many connections there are, how long one
-// may take to give the password, to send the rest of a command, and to read its answers. It imports the engine, control,
+// What a client can have done to the server is bounded: the size of a command, how many connections there are, how much is held
+// for one that is quiet and for all, how long one may take to give the password, to send the rest of a command, and to read its
+// answers. It imports the engine, control,
 // access and the core package; no other door and no store.
 package respapi
 
@@ -85,6 +86,8 @@ type Door struct {
 	stats    counters
 	began    time.Time
 	seconds  atomic.Int64 // since it began, as of the last look at the connections
+	wide     atomic.Int64 // how many sessions may hold much
+	mostWide int64        // of them
 
 	draining atomic.Bool
 	mu       sync.Mutex // guards what is below
@@ -119,7 +122,7 @@ func New(e *engine.Engine, c *control.Control, config Config, options Options) *
 	}
 	d := &Door{
 		engine: e, control: c, config: config, password: sha256.Sum256([]byte(config.Password)), commands: commandTable(),
-		began: time.Now(), sessions: make(map[*session]struct{}),
+		began: time.Now(), mostWide: maxWide, sessions: make(map[*session]struct{}),
 	}
 	d.Configure(options)
 	return d
@@ -197,13 +200,15 @@ func (d *Door) end(s *session) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.sessions, s)
+	s.narrow()
 }
 
 // cut ends the connection, and with it the session's read or write. It does not say so to the client by TLS, which would wait for a
 // write that the client does not take.
 func (s *session) cut() { _ = s.raw.Close() }
 
-// watch looks once a second at all connections and cuts those whose time is over. A deadline for each read and write would
+// watch looks once a second at all connections, cuts those whose time is over, and has those let go of memory that need it no
+// longer. A deadline for each read and write would
 // have to be set each time, which costs as much as a decision.
 func (d *Door) watch(done <-chan struct{}) {
 	ticker := time.NewTicker(time.Second)
@@ -221,6 +226,8 @@ func (d *Door) watch(done <-chan struct{}) {
 			if due := s.due.Load(); due != 0 && due < now {
 				d.stats.timedOut.Add(1)
 				s.cut()
+			} else if !d.draining.Load() {
+				d.calm(s, now)
 			}
 		}
 		d.mu.Unlock()

@@ -12,17 +12,6 @@ import (
 	"github.com/sluice-project/sluice/server/access"
 )
 
-const (
-	// firstBuffer is how much is read at once from a client that sends little, until it sends more; then it is up to
-	// maxCommand.
-	firstBuffer = 4 << 10
-	// maxReply is how much is answered in one write: where a client has sent so much that the answers are longer, they are
-	// sent in several.
-	maxReply = 64 << 10
-	// quietReads is how many reads that took little have a large buffer given back.
-	quietReads = 128
-)
-
 // session is one connection.
 type session struct {
 	door     *Door
@@ -38,11 +27,15 @@ type session struct {
 
 	in      []byte // what was read and not parsed yet is its beginning
 	filled  int    // how much that is
-	quiet   int    // reads in a row that took little
 	parser  parser
 	pending pending
 	recent  recent
 	reply   reply
+
+	much   bool         // what it is answered just now needs it to hold much
+	wide   bool         // it may hold much
+	held   atomic.Int64 // the second, as the door counts, in which it last needed to hold much; 0 where it holds little
+	calmed bool         // its read was ended to have it let go of that; guarded by the door's mu
 }
 
 func newSession(d *Door, conn net.Conn, id int64, loopback bool) *session {
@@ -81,6 +74,10 @@ func (s *session) serve() {
 	for !s.leaving {
 		n, err := s.conn.Read(s.in[s.filled:])
 		if err != nil {
+			if s.isCalmed(err) {
+				s.letGo()
+				continue
+			}
 			return
 		}
 		last := s.door.draining.Load() // if it begins later, there is a deadline for what comes next
@@ -104,7 +101,12 @@ func (s *session) serve() {
 			s.due.Store(s.door.seconds.Load() + 1 + commandTime)
 			begun = true
 		}
-		s.resize(full, n)
+		if full {
+			s.grow()
+		}
+		if s.much {
+			s.noteMuch()
+		}
 		if last {
 			break
 		}
@@ -129,9 +131,7 @@ func (s *session) answer(in []byte) (used int) {
 		if err != nil {
 			s.refuse(err)
 		}
-		if len(s.reply.b) > maxReply && !s.flush() {
-			s.leaving = true
-		}
+		s.spill()
 	}
 	s.decide()
 	return used
@@ -188,35 +188,10 @@ func (s *session) flush() bool {
 	s.due.Store(s.door.seconds.Load() + 1 + writeTime)
 	_, err := s.conn.Write(s.reply.b)
 	s.reply.b = s.reply.b[:0]
-	if cap(s.reply.b) > 2*maxReply {
+	if cap(s.reply.b) > 2*maxReply || !s.wide && cap(s.reply.b) > 4*narrowReply {
 		s.reply.b = nil
 	}
 	return err == nil
-}
-
-// resize gives a client that sends much a larger buffer, and takes it back from one that has not done so for some time.
-// Full says that the last read filled it, with so many bytes.
-func (s *session) resize(full bool, read int) {
-	size := len(s.in)
-	switch {
-	case full && size < maxCommand:
-		size *= 2
-	case size > firstBuffer && read <= firstBuffer/2 && s.filled <= firstBuffer/2:
-		if s.quiet++; s.quiet < quietReads {
-			return
-		}
-		size = firstBuffer
-	default:
-		s.quiet = 0
-		return
-	}
-	s.quiet = 0
-	in := make([]byte, size)
-	copy(in, s.in[:s.filled])
-	s.in = in
-	if cap(s.reply.b) > firstBuffer {
-		s.reply.b = nil
-	}
 }
 
 // hangUp ends the connection so that what was answered arrives: to close it with something unread would have the system
@@ -226,6 +201,7 @@ func (s *session) hangUp() {
 	if !s.flush() {
 		return
 	}
+	s.held.Store(0) // no read ends early from here on
 	s.due.Store(s.door.seconds.Load() + 1 + writeTime)
 	if conn, ok := s.conn.(interface{ CloseWrite() error }); !ok || conn.CloseWrite() != nil {
 		return

@@ -35,7 +35,7 @@ var respFaults = []fault{
 	{
 		name: "each check of a pipeline is decided for itself",
 		file: "server/respapi/pending.go", by: resp,
-		old: "len(p.checks) > 0 || len(p.throttles) == maxPending",
+		old: "len(p.checks) > 0 || s.full(len(p.throttles))",
 		new: "len(p.checks) > 0 || len(p.throttles) == 1",
 	},
 	{
