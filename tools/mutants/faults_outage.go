@@ -8,7 +8,7 @@ var (
 	beats    = suite{dir: "store/redisstore", run: "^Test(Beat|Part$)"}
 	ranking  = suite{dir: "server", run: "^TestFleetBelieves"}
 	outage   = suite{dir: "server", run: "^TestOutage$"}
-	looking  = suite{dir: "engine", run: "^TestOnlyLooks"}
+	writing  = suite{dir: "engine", run: "^TestOnlyLooks"}
 	sources  = suite{dir: "server/httpapi", run: "^TestAuthorizeSays"}
 )
 
@@ -16,13 +16,13 @@ var (
 var outageFaults = []fault{
 	{
 		name: "a store that only answers looks is well",
-		file: "engine/health.go", by: looking,
+		file: "engine/health.go", by: writing,
 		old: " || h.unwritten && !writes",
 		new: "",
 	},
 	{
 		name: "a refusal shows that a store writes",
-		file: "engine/health.go", by: looking,
+		file: "engine/health.go", by: writing,
 		old: "(err != nil || allowed)",
 		new: "(err != nil || allowed || !allowed)",
 	},
