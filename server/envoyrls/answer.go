@@ -30,7 +30,7 @@ func (d *Door) answer(s *state, req *pb.RateLimitRequest, questions []question) 
 		if status.CurrentLimit != nil && status.LimitRemaining < least {
 			closest, least = status, status.LimitRemaining
 		}
-		if q.unlimited {
+		if q.unlimited || q.refund {
 			continue
 		}
 		quota := s.options.Quota || q.rule != nil && q.rule.Quota
@@ -66,7 +66,7 @@ func (d *Door) answer(s *state, req *pb.RateLimitRequest, questions []question) 
 // tell writes the status of one descriptor, and counts it.
 func (d *Door) tell(s *state, q *question, status *pb.RateLimitResponse_DescriptorStatus, reset *durationpb.Duration) {
 	status.Code = pb.RateLimitResponse_OK
-	if q.rule != nil && !q.unlimited {
+	if q.rule != nil && !q.unlimited && !q.refund {
 		q.counters.total.Add(q.addend)
 	}
 	switch {
@@ -88,6 +88,9 @@ func (d *Door) tell(s *state, q *question, status *pb.RateLimitResponse_Descript
 	status.DurationUntilReset = reset
 	if !over {
 		status.LimitRemaining = uint32(min(remaining, math.MaxUint32))
+		if q.refund {
+			return // these are no hits
+		}
 		q.counters.within.Add(q.addend)
 		q.counters.near.Add(nearHits(q.rule.Requests-remaining, int64(q.addend), q.rule.near))
 		return
@@ -108,13 +111,13 @@ func (d *Door) tell(s *state, q *question, status *pb.RateLimitResponse_Descript
 func (q *question) outcome() (remaining int64, over, cached bool) {
 	switch {
 	case q.rule.limit == nil: // the limit is 0
-		return 0, q.addend > 0, false
+		return 0, q.addend > 0 && !q.refund, false
 	case !q.counted():
 		return 0, true, false
 	case q.addend == 0:
 		return q.answer.Remaining, q.answer.Remaining == 0, q.answer.Source == sluice.SourceDenyCache
 	}
-	return q.answer.Remaining, !q.answer.Allowed || q.answer.ShadowDenied, q.answer.Source == sluice.SourceDenyCache
+	return q.answer.Remaining, !q.refund && (!q.answer.Allowed || q.answer.ShadowDenied), q.answer.Source == sluice.SourceDenyCache
 }
 
 // nearHits returns how many of the hits that made a counter what it is are beyond the number where it is near its limit.

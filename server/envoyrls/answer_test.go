@@ -133,6 +133,7 @@ func TestMetrics(t *testing.T) {
 	a.apply(rules) // what was counted stays counted
 	ask("k=a +2")
 	ask("k=a +2")
+	ask("k=a -1") // what is given back is no hit
 	ask("dark=x", "dark=x")
 	ask("each=one", "each=two", "z=y !1/YEAR")
 	if _, err := a.door.ShouldRateLimit(t.Context(), request("nowhere", "k=a")); err != nil {

@@ -59,7 +59,8 @@ func (a *asker) apply(contents ...string) {
 	}
 }
 
-// descriptor reads entries, such as "a=b c=d", and behind them "+3" for an addend and "!3/MINUTE" for a limit.
+// descriptor reads entries, such as "a=b c=d", and behind them "+3" for an addend, "-3" for a negative one, "-" for hits that
+// are negative, however many the request says, and "!3/MINUTE" for a limit.
 func descriptor(text string) *common.RateLimitDescriptor {
 	d := &common.RateLimitDescriptor{}
 	for word := range strings.FieldsSeq(text) {
@@ -67,6 +68,15 @@ func descriptor(text string) *common.RateLimitDescriptor {
 			n := uint64(0)
 			fmt.Sscan(addend, &n)
 			d.HitsAddend = wrapperspb.UInt64(n)
+			continue
+		}
+		if addend, ok := strings.CutPrefix(word, "-"); ok {
+			d.IsNegativeHits = true
+			if addend != "" {
+				n := uint64(0)
+				fmt.Sscan(addend, &n)
+				d.HitsAddend = wrapperspb.UInt64(n)
+			}
 			continue
 		}
 		if limit, ok := strings.CutPrefix(word, "!"); ok {

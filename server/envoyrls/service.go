@@ -32,6 +32,7 @@ type question struct {
 	replaced  bool
 	key       string
 	addend    uint64
+	refund    bool      // the addend goes back, and nobody asks to be let through
 	counters  *counters // nil where there is no rule
 	answer    engine.Answer
 }
@@ -89,6 +90,9 @@ func (d *Door) read(s *state, req *pb.RateLimitRequest, from *common.RateLimitDe
 	q := question{addend: max(1, uint64(req.GetHitsAddend()))}
 	if own := from.GetHitsAddend(); own != nil {
 		q.addend = own.GetValue() // 0 looks and takes nothing
+	}
+	if from.GetIsNegativeHits() && q.addend > 0 {
+		q.refund, q.addend = true, min(q.addend, sluice.MaxCount) // more than that no limit holds
 	}
 	if !s.config.Knows(req.GetDomain()) {
 		return q, nil
@@ -151,20 +155,21 @@ func (d *Door) ask(ctx context.Context, questions []question) {
 	var last *question
 	for i := range questions {
 		if q := &questions[i]; q.counted() {
-			queries = append(queries, engine.RuleQuery{Rule: q.rule.limit, Key: q.key, Cost: int64(q.addend)})
+			queries = append(queries, q.query())
 			last = q
 		}
 	}
 	switch len(queries) {
 	case 0:
 		return
-	case 1: // it is legal, so that there is no error
-		last.answer, _ = d.engine.CheckRule(ctx, queries[0])
+	case 1:
+		last.take(d.engine.CheckRule(ctx, queries[0]))
 	default:
 		results := d.engine.CheckRules(ctx, queries)
 		for i := range questions {
 			if questions[i].counted() {
-				questions[i].answer, results = results[0].Answer, results[1:]
+				questions[i].take(results[0].Answer, results[0].Err)
+				results = results[1:]
 			}
 		}
 	}
@@ -176,12 +181,29 @@ func (q *question) counted() bool {
 	return q.rule != nil && q.rule.limit != nil && q.addend <= sluice.MaxCount
 }
 
+// query is what the engine is asked.
+func (q *question) query() engine.RuleQuery {
+	if q.refund {
+		return engine.RuleQuery{Rule: q.rule.limit, Key: q.key, Refund: int64(q.addend)}
+	}
+	return engine.RuleQuery{Rule: q.rule.limit, Key: q.key, Cost: int64(q.addend)}
+}
+
+// take notes what the engine answers. All queries are legal, so that there is an error only where the store did not answer
+// one to give something back: then nobody knows the numbers, and nobody is refused.
+func (q *question) take(a engine.Answer, err error) {
+	if err != nil {
+		a.Decision = sluice.Decision{Allowed: true, Source: sluice.SourceErrorPolicy}
+	}
+	q.answer = a
+}
+
 // takeRest takes what is left of rules that charge for refused requests, for those that wanted more.
 func (d *Door) takeRest(ctx context.Context, questions []question) {
 	var queries []engine.RuleQuery
 	for i := range questions {
 		q := &questions[i]
-		if q.counted() && q.rule.ChargeRefused && q.addend > 0 && (!q.answer.Allowed || q.answer.ShadowDenied) && q.answer.Remaining > 0 {
+		if q.counted() && q.rule.ChargeRefused && q.addend > 0 && !q.refund && (!q.answer.Allowed || q.answer.ShadowDenied) && q.answer.Remaining > 0 {
 			queries = append(queries, engine.RuleQuery{Rule: q.rule.limit, Key: q.key, Cost: q.answer.Remaining})
 		}
 	}

@@ -87,6 +87,43 @@ func TestAddends(t *testing.T) {
 	})
 }
 
+// TestNegativeHits gives back what was taken.
+func TestNegativeHits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		rules := file(
+			"{key: k, rate_limit: {unit: minute, requests_per_unit: 10}}",
+			"{key: rest, rate_limit: {unit: minute, requests_per_unit: 10}, charge_refused: true}",
+			"{key: none, rate_limit: {unit: minute, requests_per_unit: 0}}",
+			"{key: free, rate_limit: {unlimited: true}}",
+			"{key: q, quota_mode: true, rate_limit: {unit: minute, requests_per_unit: 1}}",
+		)
+		a := newDoor(t, envoyrls.Options{}, rules)
+		a.ask("OK: OK 10/MINUTE 5 left 1m0s", "k=a +5")
+		a.ask("OK: OK 10/MINUTE 10 left 1m0s", "k=a -5")
+		a.ask("OK: OK 10/MINUTE 10 left 1m0s", "k=a +0")
+		a.ask("OK: OK 10/MINUTE 0 left 1m0s", "k=a +10")
+		a.ask("OVER_LIMIT: OVER_LIMIT 10/MINUTE 0 left 1m0s", "k=a")
+		a.ask("OK: OK 10/MINUTE 1 left 1m0s", "k=a -") // one, where nobody says how many
+		a.ask("OK: OK 10/MINUTE 0 left 1m0s", "k=a")
+		req := request("d", "k=a -", "k=a +2", "k=b")
+		req.HitsAddend = 3
+		a.send("OK: OK 10/MINUTE 3 left 1m0s, OK 10/MINUTE 1 left 1m0s, OK 10/MINUTE 7 left 1m0s", req)
+		a.ask("OK: OK 10/MINUTE 10 left 1m0s", "k=a -18446744073709551615") // never more than was taken
+		a.ask("OK: OK 10/MINUTE 10 left 1m0s", "k=a -0")
+		a.ask("OK: OK 10/MINUTE 4 left 1m0s", "rest=a +6")
+		a.ask("OK: OK 10/MINUTE 10 left 1m0s", "rest=a -9")
+		a.ask("OK: OK 0/MINUTE 0 left 1m0s, OK 4294967295 left", "none=a -1", "free=a -1")
+		a.ask("OK: OK 1/MINUTE 0 left 1m0s", "q=a")
+		a.ask("OVER_LIMIT: OVER_LIMIT 1/MINUTE 0 left 1m0s, OK 1/MINUTE 1 left 1m0s", "q=a", "q=b -1") // it is no quota that has room
+		for _, onError := range []sluice.ErrorPolicy{sluice.Allow, sluice.Deny} {
+			gone := newDoorOf(t, broken{}, envoyrls.Options{OnError: onError}, rules)
+			gone.ask("OK: OK", "k=a -1") // nobody has asked to be let through
+			gone.ask("OK: OK, OK", "k=a -1", "k=b -1")
+		}
+	})
+}
+
 func TestReplaces(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

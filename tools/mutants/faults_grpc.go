@@ -5,6 +5,7 @@ var (
 	patience = suite{dir: "server/envoyrls", run: "^Test(ReceiveTime|Deadlines|Watch)$"}
 	guarding = suite{dir: "server/envoyrls", run: "^Test(Aside|TokenBeforeMessage)$"}
 	measured = suite{dir: "server/envoyrls", run: "^Test(DecodedMemory|Count|TooMuch)$"}
+	giving   = suite{dir: "server/envoyrls", run: "^Test(NegativeHits|Metrics)$"}
 	healthy  = suite{dir: "server/envoyrls", run: "^TestSetReady"}
 )
 
@@ -99,5 +100,35 @@ var grpcFaults = []fault{
 		file: "server/envoyrls/json.go", by: measured,
 		old: "http.MaxBytesReader(w, r.Body, maxMessage)",
 		new: "http.MaxBytesReader(w, r.Body, 16*maxMessage)",
+	},
+	{
+		name: "what should be given back is taken",
+		file: "server/envoyrls/service.go", by: giving,
+		old: "	if q.refund {\n		return engine.RuleQuery{",
+		new: "	if q.refund && q.addend == 0 {\n		return engine.RuleQuery{",
+	},
+	{
+		name: "more than a store can count is given back to nobody",
+		file: "server/envoyrls/service.go", by: giving,
+		old: "q.refund, q.addend = true, min(q.addend, sluice.MaxCount)",
+		new: "q.refund = true",
+	},
+	{
+		name: "a refund that did not arrive refuses",
+		file: "server/envoyrls/service.go", by: giving,
+		old: "	if err != nil {\n		a.Decision = sluice.Decision{Allowed: true,",
+		new: "	if err != nil {\n		a.Decision = sluice.Decision{Allowed: false,",
+	},
+	{
+		name: "a refund is a quota that has room",
+		file: "server/envoyrls/answer.go", by: giving,
+		old: "if q.unlimited || q.refund {",
+		new: "if q.unlimited {",
+	},
+	{
+		name: "a refund is counted as hits",
+		file: "server/envoyrls/answer.go", by: giving,
+		old: "!q.unlimited && !q.refund {",
+		new: "!q.unlimited {",
 	},
 }
