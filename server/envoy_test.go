@@ -82,7 +82,7 @@ func TestEnvoy(t *testing.T) {
 	dir := t.TempDir()
 	rateLimits(t, dir, "2")
 	r := run(t, "", map[string]string{
-		"store": redis.URL(), "store_timeout": "10s", "envoy.directory": dir, "listen.grpc": "127.0.0.1:0", "ready_requires_store": "true",
+		"store": redis.URL(), "store_timeout": "3s", "envoy.directory": dir, "listen.grpc": "127.0.0.1:0", "ready_requires_store": "true",
 	})
 	c := dial(t, r.server.Addr("listen.grpc").String(), insecure.NewCredentials())
 	for i, want := range []pb.RateLimitResponse_Code{pb.RateLimitResponse_OK, pb.RateLimitResponse_OK, pb.RateLimitResponse_OVER_LIMIT} {
@@ -120,7 +120,7 @@ func TestEnvoy(t *testing.T) {
 	r.eventually("loads are counted", r.answers("GET", "/metrics", "", `sluice_envoy_config_loads_total{result="refused"} 1`))
 
 	redis.Pause(t)
-	const patience = 2 * time.Second
+	const patience = 2 * time.Second // more than half of what the store has: it is seen to fail
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if code, remaining, err := askEnvoy(ctx, c, "a"); code != pb.RateLimitResponse_OK || remaining != 0 || err != nil {

@@ -3,6 +3,7 @@ package main
 // The suites that notice what callers bring about by going away.
 var (
 	metrics = suite{dir: "server/telemetry", run: "^TestObserve$"}
+	hasty   = suite{dir: "server", run: "^TestAShortDeadline"}
 	audited = suite{dir: "control", run: "^Test(NoChangeOfAKey|WhatIsNotDone|ALineThat)"}
 )
 
@@ -19,6 +20,12 @@ var evidenceFaults = []fault{
 		file: "engine/health.go", by: engine,
 		old: "case ctx.Err() != nil && waited < h.short:",
 		new: "case ctx.Err() != nil && waited <= h.short:",
+	},
+	{
+		name: "the server does not tell its engine how long the store has",
+		file: "server/server.go", by: hasty,
+		old: "View: s.control, Deadline: settings.StoreTimeout,",
+		new: "View: s.control,",
 	},
 	{
 		name: "how long a caller waited is not known where nobody watches",
