@@ -262,7 +262,7 @@ func (s *Server) newHTTPServer(d door) *http.Server {
 		TLSConfig:         d.certs.config(),
 		ConnState:         s.count,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
+		ErrorLog:          newHTTPLog(s.logger),
 	}
 }
 

@@ -56,6 +56,6 @@ func (s *Server) newMetricsServer() *http.Server {
 	mux.Handle(s.config.Upstream.MetricsPath, s.telemetry.Handler())
 	return &http.Server{
 		Handler: mux, Protocols: onlyHTTP1(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second,
-		IdleTimeout: s.started.Listen.IdleTime, MaxHeaderBytes: maxHeaderBytes, ConnState: note,
+		IdleTimeout: s.started.Listen.IdleTime, MaxHeaderBytes: maxHeaderBytes, ConnState: note, ErrorLog: newHTTPLog(s.logger),
 	}
 }
