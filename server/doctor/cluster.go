@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -71,6 +72,14 @@ func (n clusterNode) is(flag string) bool {
 	return false
 }
 
+// moving reports whether slots are on the move, which each node says of its own alone.
+func (p *patient) moving(ctx context.Context) bool {
+	return slices.ContainsFunc(p.masters, func(n *node) bool {
+		text, err := n.do(ctx, "CLUSTER", "NODES").ToString()
+		return err == nil && slices.ContainsFunc(parseNodes(text), func(n clusterNode) bool { return n.moving })
+	})
+}
+
 func nodes(ctx context.Context, p *patient) Finding {
 	text, err := p.masters[0].do(ctx, "CLUSTER", "NODES").ToString()
 	if err != nil {
@@ -78,10 +87,9 @@ func nodes(ctx context.Context, p *patient) Finding {
 	}
 	all := parseNodes(text)
 	var failing, alone []string
-	moving := false
+	moving := p.moving(ctx)
 	followed := map[string]bool{}
 	for _, n := range all {
-		moving = moving || n.moving
 		switch {
 		case n.is("fail"), n.is("fail?"), !n.linked && !n.is("myself"):
 			failing = append(failing, n.address)

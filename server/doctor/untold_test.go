@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/sluice-project/sluice/internal/redistest"
+	"github.com/sluice-project/sluice/store/redisstore"
 )
 
 // TestInfoLacks has servers whose INFO leaves out what a look is for, as that of a managed offer may.
@@ -129,15 +130,17 @@ func TestSentinelRemediesTell(t *testing.T) {
 func TestSlotsOnTheMove(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
-	const tag, slot = "{~doctor}", 4210
-	if got := c.Nodes[0].Do(t, "CLUSTER", "KEYSLOT", tag); got != int64(slot) {
-		t.Fatalf("the slot of %s is %d, want %d", tag, got, slot)
-	}
+	byName := slices.Clone(c.Nodes)
+	slices.SortFunc(byName, func(a, b *redistest.Server) int { return strings.Compare(a.Addr(), b.Addr()) })
+	from, to := byName[1], byName[2] // the first to be asked knows nothing of it
+	owns := func(slot int) bool { return c.Owner(slot) == from }
+	tag := redisstore.ScratchTag("sluice:", owns)
+	slot := int(from.Do(t, "CLUSTER", "KEYSLOT", tag).(int64))
 	for _, key := range []string{"a", "b"} {
-		c.Nodes[0].Do(t, "SET", "sluice:{~doctor}"+key, "1", "PX", "60000")
+		from.Do(t, "SET", tag+key, "1", "PX", "60000")
 	}
-	c.BeginMove(t, slot, c.Nodes[0], c.Nodes[1])
-	c.MoveKeys(t, c.Nodes[0], c.Nodes[1], "sluice:{~doctor}a")
+	c.BeginMove(t, slot, from, to)
+	c.MoveKeys(t, from, to, tag+"a")
 	r := examine(t, Config{URL: c.URL()})
 	r.want(t, "nodes", Warning, "slots are on the move", "")
 	for _, name := range []string{"writes", "scripts"} {

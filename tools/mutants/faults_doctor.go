@@ -169,6 +169,12 @@ var doctorFaults = []fault{
 		new: "return false && gone && going",
 	},
 	{
+		name: "slots that move at another node than the first do not move",
+		file: "server/doctor/cluster.go", by: examiningUntold,
+		old: "slices.ContainsFunc(p.masters, func(n *node)",
+		new: "slices.ContainsFunc(p.masters[:1], func(n *node)",
+	},
+	{
 		name: "a key that is on the move ends the walk through the keys",
 		file: "server/doctor/survey.go", by: examiningUntold,
 		old: "if moved(err1) || moved(err2) {",
