@@ -2,7 +2,7 @@ package respapi
 
 import (
 	"errors"
-	"os"
+	"net"
 	"time"
 )
 
@@ -107,7 +107,7 @@ func (d *Door) calm(s *session, now int64) {
 
 // isCalmed reports whether the error of a read is that the session is to let go of what it holds, and to go on.
 func (s *session) isCalmed(err error) bool {
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
+	if late := net.Error(nil); !errors.As(err, &late) || !late.Timeout() {
 		return false
 	}
 	d := s.door
