@@ -167,7 +167,7 @@ func (r *redis) ledger() (ledger.Ledger, bool) { return redisLedger{r}, true }
 // run connects, and tries again until it has, and says so.
 func (r *redis) run(ctx context.Context, reached func()) {
 	first := sync.OnceFunc(func() { close(r.tried) })
-	for last := ""; ctx.Err() == nil; {
+	for said := (complaints{}); ctx.Err() == nil; {
 		c, err := r.connectUntil(ctx)
 		if err == nil {
 			r.reached.Store(&c)
@@ -179,8 +179,7 @@ func (r *redis) run(ctx context.Context, reached func()) {
 			return
 		}
 		r.reason.Store(&err)
-		if err.Error() != last && ctx.Err() == nil {
-			last = err.Error()
+		if ctx.Err() == nil && said.worth(err, time.Now()) {
 			r.logger.Error("the store cannot be reached; trying on", "store", r.where, "every", reconnectTime, "error", err)
 		}
 		first()

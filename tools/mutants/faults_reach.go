@@ -4,6 +4,8 @@ package main
 var (
 	logins   = suite{dir: "server", run: "^Test(PasswordChanges|OtherStore)$"}
 	starting = suite{dir: "server", run: "^TestStartedInAnOutage$"}
+	saying   = suite{dir: "server", run: "^TestOneLineForAnOutage$"}
+	shares   = suite{dir: "server", run: "^TestForgottenShares$"}
 	looking  = suite{dir: "store/breaker", run: "^TestLook"}
 )
 
@@ -62,5 +64,29 @@ var reachFaults = []fault{
 		file: "store/breaker/run.go", by: looking,
 		old: "		hurry = s.hurry.Load()\n",
 		new: "",
+	},
+	{
+		name: "an error that has the time in it fills the log",
+		file: "server/complaints.go", by: saying,
+		old: `kind := numbers.ReplaceAllString(err.Error(), "0")`,
+		new: "kind := err.Error()",
+	},
+	{
+		name: "errors that take turns fill the log",
+		file: "server/complaints.go", by: saying,
+		old: "recently || kind == c.last",
+		new: "recently && kind == c.last || kind == c.last",
+	},
+	{
+		name: "an error that lasts is told each minute",
+		file: "server/complaints.go", by: saying,
+		old: "recently || kind == c.last",
+		new: "recently",
+	},
+	{
+		name: "nobody is told that shares were forgotten",
+		file: "server/store.go", by: shares,
+		old: "return shares.Stats().Evicted },",
+		new: "return 0 },",
 	},
 }
