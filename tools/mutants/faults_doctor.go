@@ -94,7 +94,7 @@ var doctorFaults = []fault{
 		name: "doctor tries one of the commands that tell the slots alone",
 		file: "server/doctor/rights.go", by: examiningCluster,
 		old: "{[]attempt{other}, without, Note},",
-		new: "{nil, without, Note},",
+		new: "{[]attempt{other}[:0], without, Note},",
 	},
 	{
 		name: "doctor takes CLUSTER SLOTS for what a client of Redis 8 asks",
@@ -154,7 +154,7 @@ var doctorFaults = []fault{
 		name: "a setting that there is not is no answer",
 		file: "server/doctor/untold.go", by: examiningUntold,
 		old: "errors.As(err, &lacks) ||",
-		new: "false ||",
+		new: "errors.As(err, &lacks) && false ||",
 	},
 	{
 		name: "a remedy is a permission that Redis does not know",
