@@ -98,7 +98,8 @@ func newFront(
 			_, count := f.fleet.rank()
 			return count
 		},
-		Keys: func() int64 { return shares.Stats().Keys },
+		Keys:    func() int64 { return shares.Stats().Keys },
+		Evicted: func() int64 { return shares.Stats().Evicted },
 	})
 	return f, nil
 }

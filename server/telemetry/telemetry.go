@@ -196,6 +196,7 @@ type OutageSources struct {
 	Openings func() int64 // times at which that began
 	Servers  func() int   // that are alive, by the last that is known
 	Keys     func() int64 // that this server has decided by its share
+	Evicted  func() int64 // of these, that it forgot for lack of room
 }
 
 // Outage measures that. It is called once; the functions are called at each look at the metrics.
@@ -217,6 +218,10 @@ func (t *Telemetry) Outage(s OutageSources) {
 			Name: "sluice_fallback_keys",
 			Help: "Keys of which this server remembers what it has admitted by its share of the limits.",
 		}, func() float64 { return float64(s.Keys()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "sluice_fallback_keys_evicted_total",
+			Help: "Keys of which this server forgot what it had admitted by its share, for lack of room: each has its whole share anew.",
+		}, func() float64 { return float64(s.Evicted()) }),
 	)
 }
 

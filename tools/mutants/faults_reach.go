@@ -5,6 +5,7 @@ var (
 	logins   = suite{dir: "server", run: "^Test(PasswordChanges|OtherStore)$"}
 	starting = suite{dir: "server", run: "^TestStartedInAnOutage$"}
 	saying   = suite{dir: "server", run: "^TestOneLineForAnOutage$"}
+	forgets  = suite{dir: "server", run: "^TestForgottenShares$"}
 	looking  = suite{dir: "store/breaker", run: "^TestLook"}
 )
 
@@ -81,5 +82,11 @@ var reachFaults = []fault{
 		file: "server/complaints.go", by: saying,
 		old: "recently || kind == c.last",
 		new: "recently",
+	},
+	{
+		name: "nobody is told that shares were forgotten",
+		file: "server/store.go", by: forgets,
+		old: "return shares.Stats().Evicted },",
+		new: "return 0 },",
 	},
 }
