@@ -64,8 +64,8 @@ var rooms = []room{
 	},
 
 	{dir: "internal/giveway", outside: []string{"syscall"}}, // to the system's scheduler
-	{dir: "internal/watch", outside: []string{"os"}}, // it knows nothing of what is in the files
-	{dir: "internal/clocktest"},                      // nor does this one: it knows what a clock is
+	{dir: "internal/watch", outside: []string{"os"}},        // it knows nothing of what is in the files
+	{dir: "internal/clocktest"},                             // nor does this one: it knows what a clock is
 
 	// What its tests and its pages are made with.
 	{

@@ -5,7 +5,7 @@ var (
 	logins   = suite{dir: "server", run: "^Test(PasswordChanges|OtherStore)$"}
 	starting = suite{dir: "server", run: "^TestStartedInAnOutage$"}
 	saying   = suite{dir: "server", run: "^TestOneLineForAnOutage$"}
-	shares   = suite{dir: "server", run: "^TestForgottenShares$"}
+	forgets  = suite{dir: "server", run: "^TestForgottenShares$"}
 	looking  = suite{dir: "store/breaker", run: "^TestLook"}
 )
 
@@ -85,7 +85,7 @@ var reachFaults = []fault{
 	},
 	{
 		name: "nobody is told that shares were forgotten",
-		file: "server/store.go", by: shares,
+		file: "server/store.go", by: forgets,
 		old: "return shares.Stats().Evicted },",
 		new: "return 0 },",
 	},
