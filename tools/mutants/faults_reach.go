@@ -36,16 +36,10 @@ var reachFaults = []fault{
 		new: "u.User, u.RawQuery, u.Path = nil, query.Encode(), \"\"",
 	},
 	{
-		name: "a Redis that comes after the server is looked for once a second",
+		name: "a Redis that comes after the server is looked for every three seconds",
 		file: "server/redis.go", by: starting,
 		old: "reconnectTime = 250 * time.Millisecond",
-		new: "reconnectTime = time.Second",
-	},
-	{
-		name: "the breaker is not told that Redis has been reached",
-		file: "server/store.go", by: starting,
-		old: "f.redis.run(connected, f.breaker.Look)",
-		new: "f.redis.run(connected, func() {})",
+		new: "reconnectTime = 3 * time.Second",
 	},
 	{
 		name: "who says that a store is back is not heard between two looks",
