@@ -7,7 +7,7 @@ MODULES := . grpclimit server bench tools
 STORE := memory
 # What make mutants, make matrix and the fuzz tests are confined to: a regular expression.
 ONLY :=
-# Which share of the faults make mutants applies, such as 2/4 of 0/4 to 3/4; all of them unless said.
+# Which share of the faults make mutants applies, such as 2/6 of 0/6 to 5/6; all of them unless said.
 SHARE :=
 # How long make check runs each fuzz test, such as 1m; none unless said.
 FUZZ :=
@@ -73,7 +73,7 @@ check: linters ## what must hold of the sources without running them: form, vet,
 vulnerabilities: linters ## look for known vulnerabilities in what every module calls, by govulncheck; needs Go's vulnerability database, VULNDB=file:///DIR for a copy of it
 	$(call in_each,govulncheck -db '$(VULNDB)' ./...)
 
-mutants: ## apply named faults to a copy, one after the other, and see the tests fail on each; ONLY=REGEXP for some, SHARE=0/4 for a quarter
+mutants: ## apply named faults to a copy, one after the other, and see the tests fail on each; ONLY=REGEXP for some, SHARE=0/6 for a sixth
 	@sh tools/install.sh .tools
 	cd tools && go run ./mutants -only '$(ONLY)' -share '$(SHARE)'
 

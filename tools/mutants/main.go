@@ -32,7 +32,7 @@ func main() {
 	defer stop()
 	root := flag.String("root", "..", "the tree whose tests to try")
 	only := flag.String("only", "", "regular expression of the faults to apply, by name or file; all by default")
-	part := flag.String("share", "", "apply one share of N, such as 2/4, from 0/N to N-1/N; all faults by default")
+	part := flag.String("share", "", "apply one share of N, such as 2/6, from 0/N to N-1/N; all faults by default")
 	list := flag.Bool("list", false, "list the faults and say which are stale, but apply none")
 	workers := flag.Int("workers", 2, "faults under way at once")
 	flag.Parse()
