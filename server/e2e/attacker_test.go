@@ -30,11 +30,14 @@ type assault struct {
 	Whole           bool
 }
 
-// beHostile attacks as it was told to. That a server hangs up is what is to be expected; an error says that there was no
+// beHostile attacks as it was told to, once its standard input ends. That a server hangs up is what is to be expected; an error says that there was no
 // attack.
 func beHostile() error {
 	var a assault
 	if err := json.Unmarshal([]byte(os.Getenv(assaultVariable)), &a); err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
 		return err
 	}
 	switch a.Way {
@@ -161,7 +164,11 @@ func (a assault) body() error {
 	if a.Door == "grpc" {
 		part = []byte(grpcFrame(dataFrame, 0, 1, string(make([]byte, 0x4000))))
 	}
-	for range 3 {
+	long := time.Duration(0)
+	if a.Whole {
+		long = 10 * time.Second // a server that refuses at once would be through with it in no time
+	}
+	for round := 0; round < 3 || time.Since(pace.begun) < long; round++ {
 		for _, begin := range begins {
 			c, err := net.DialTimeout("tcp", a.Addr, time.Second)
 			if err != nil {

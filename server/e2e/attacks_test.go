@@ -67,15 +67,20 @@ func (a attack) try(t *testing.T, whole bool) {
 	if whole {
 		quiet = 5 * time.Second
 	}
-	before, besideBefore := askFor(t, time.After(quiet), v, beside)
-
 	order, err := json.Marshal(assault{Way: a.way, Door: a.door, Addr: v.addrs[a.door], Many: many, Whole: whole})
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), workerVariable+"="+attackerMode, assaultVariable+"="+string(order), "GOMAXPROCS=1")
+	begin, err := cmd.StdinPipe() // that a process starts is no attack
+	if err != nil {
+		t.Fatal(err)
+	}
 	attacker := processtest.Start(t, cmd)
+	askFor(t, time.After(quiet/5), v, beside) // all are warm then
+	before, besideBefore := askFor(t, time.After(quiet), v, beside)
+	begin.Close()
 	ended := make(chan time.Time)
 	go func() {
 		attacker.Wait()
