@@ -109,6 +109,9 @@ func TestRedisWithoutMemory(t *testing.T) {
 	}
 	r := run(t, file, map[string]string{"store": redis.URL()})
 	r.eventually("all is well", r.answers("GET", "/readyz", "", `"status":"ok"`))
+	if keys := redis.Do(t, "KEYS", "*probe*").([]any); len(keys) != 0 {
+		t.Errorf("Redis holds %s: to look whether it answers writes nothing", keys)
+	}
 	redis.Do(t, "CONFIG", "SET", "maxmemory", "1")
 	if _, body := r.ask("POST", "/v1/check", `{"policy":"api","key":"k"}`); !strings.Contains(body, `"source":"error-policy"`) {
 		t.Fatalf("a check of a Redis without memory is answered %s", body)

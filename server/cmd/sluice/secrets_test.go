@@ -243,6 +243,8 @@ schedules: {often: {cron: "@every 1s", adjust: {policy: api, limit: second, by: 
 		return strings.Contains(text, "the tokens are refused") && strings.Contains(text, "the certificates are refused") && strings.Contains(text, "the configuration is refused")
 	})
 	write("sluice.yaml", strings.Replace(config, storePassword, wrongPassword, 1))
+	until("another password is taken", func() bool { return strings.Contains(log.String(), "the password of the store has changed") })
+	write("sluice.yaml", strings.Replace(config, redis.URL(), "redis://u:"+wrongPassword+"@127.0.0.1:1", 1))
 	until("another store is for the next start", func() bool { return strings.Contains(log.String(), "that hold from the next start on") })
 
 	redis.Kill()
