@@ -17,7 +17,8 @@ const (
 	// beatPatience is how long saying so may take.
 	beatPatience = time.Second
 	// settleTime is for how long a smaller number of servers must be told until it is believed: after Redis was away, was
-	// emptied or has another time the others may not have said yet that they are alive, and be cut off before they do.
+	// emptied or has another time the others may not have said yet that they are alive, and be cut off before they do. One that
+	// is smaller still has to be told for as long by itself.
 	settleTime = redisstore.BeatLife + 2*beatTime
 	// leaveTime is how long a server that ends may take to say so.
 	leaveTime = 200 * time.Millisecond
@@ -32,7 +33,8 @@ type fleet struct {
 	known  atomic.Pointer[rank]
 
 	failing bool
-	fewer   time.Time // since when fewer servers are told than are known; zero where not
+	fewer   time.Time // since when no more servers are told than were told last, which are fewer than are known; zero where not
+	told    int       // how many that were
 }
 
 // rank is which of how many servers this is.
@@ -97,12 +99,14 @@ func (f *fleet) hear(now time.Time, said rank, err error) {
 			f.logger.Info("servers are counted again", "servers", said.count)
 		}
 	}
+	less := said.count < f.told
+	f.told = said.count
 	switch {
 	case err != nil:
 		f.fewer = time.Time{}
 		return
 	case said.count >= f.known.Load().count:
-	case f.fewer.IsZero():
+	case f.fewer.IsZero() || less:
 		f.fewer = now
 		return
 	case now.Sub(f.fewer) < settleTime:

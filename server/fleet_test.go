@@ -30,6 +30,12 @@ func TestFleetBelievesNoFewer(t *testing.T) {
 		{time.Second, rank{}, errors.New("frozen"), rank{3, 5}},
 		{settleTime, rank{0, 2}, nil, rank{3, 5}},
 		{settleTime, rank{0, 2}, nil, rank{0, 2}}, // the others have gone
+		{time.Second, rank{2, 4}, nil, rank{2, 4}},
+		{time.Second, rank{1, 3}, nil, rank{2, 4}},
+		{settleTime - time.Second, rank{1, 3}, nil, rank{2, 4}},
+		{time.Second, rank{0, 2}, nil, rank{2, 4}}, // one has gone for that long, and this one just now
+		{settleTime - time.Second, rank{1, 3}, nil, rank{2, 4}},
+		{time.Second, rank{1, 3}, nil, rank{1, 3}}, // which is back
 	} {
 		at = at.Add(step.after)
 		f.hear(at, step.said, step.err)

@@ -123,6 +123,12 @@ var outageFaults = []fault{
 		new: "case err == nil, ",
 	},
 	{
+		name: "a number of servers is believed that was told just now, after another that was too small as well",
+		file: "server/fleet.go", by: ranking,
+		old: "f.fewer.IsZero() || less",
+		new: "f.fewer.IsZero() || less && false",
+	},
+	{
 		name: "a server that finds Redis again first believes that it is alone",
 		file: "server/fleet.go", by: ranking,
 		old: "case now.Sub(f.fewer) < settleTime:\n\t\treturn\n",
