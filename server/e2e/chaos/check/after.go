@@ -120,9 +120,8 @@ func policyOf(key string) string {
 }
 
 const (
-	// moreGoroutines is how many more a server may have at the end than at the beginning: connections come and go, and one by
-	// TLS has two goroutines at a server that speaks HTTP/1.1 alone. What a fault leaves behind comes to hundreds in an hour.
-	moreGoroutines = 60
+	// moreGoroutines is how many more a server may have at the end than at the beginning: connections come and go.
+	moreGoroutines = 30
 	// moreBytes is how much more memory it may take, besides half as much again: its heap is not collected before it has 64 MiB,
 	// and what is freed is not given back at once.
 	moreBytes = 64 << 20

@@ -78,8 +78,8 @@ func TestResources(t *testing.T) {
 		p    record.Process
 		rule string
 	}{
-		{record.Process{GoroutinesFirst: 50, Goroutine: 110, BytesFirst: 40 << 20, Bytes: 124 << 20}, ""},
-		{record.Process{GoroutinesFirst: 50, Goroutine: 111, BytesFirst: 40 << 20, Bytes: 40 << 20}, Resource},
+		{record.Process{GoroutinesFirst: 50, Goroutine: 80, BytesFirst: 40 << 20, Bytes: 124 << 20}, ""},
+		{record.Process{GoroutinesFirst: 50, Goroutine: 81, BytesFirst: 40 << 20, Bytes: 40 << 20}, Resource},
 		{record.Process{GoroutinesFirst: 50, Goroutine: 50, BytesFirst: 40 << 20, Bytes: 125 << 20}, Resource},
 	} {
 		m := runOf(bucketLimit)
