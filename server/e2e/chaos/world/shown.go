@@ -127,7 +127,8 @@ func field(number int, data []byte) []byte {
 
 // post asks by a connection of its own. Nothing of the answer is left to read but its trailer.
 func (s *Server) post(url, kind, token string, body []byte, http2 bool) (*http.Response, error) {
-	transport := &http.Transport{TLSClientConfig: s.TLS(), ForceAttemptHTTP2: http2, DisableKeepAlives: !http2}
+	// A connection of HTTP/2 may not be done with its stream yet when the answer has been read: then it is closed later.
+	transport := &http.Transport{TLSClientConfig: s.TLS(), ForceAttemptHTTP2: http2, DisableKeepAlives: !http2, IdleConnTimeout: moment}
 	defer transport.CloseIdleConnections()
 	request, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
