@@ -44,7 +44,7 @@ var rooms = []room{
 		outside: []string{"net"},
 	},
 	{dir: "schedule", rooms: []string{".", "policy"}},
-	{dir: "store/memstore", rooms: []string{".", "algorithm"}},
+	{dir: "store/memstore", rooms: []string{".", "algorithm", "internal/giveway"}},
 	{dir: "store/lease", rooms: []string{"."}},     // whatever store lends
 	{dir: "store/denycache", rooms: []string{"."}}, // whatever store it is put around
 	{dir: "store/breaker", rooms: []string{"."}},   // and this one
@@ -54,7 +54,7 @@ var rooms = []room{
 		dir: "store/redisstore", rooms: []string{".", "store/lease", "store/ledger"}, modules: []string{"github.com/redis/rueidis"},
 		outside: []string{"net", "os"},
 	},
-	{dir: "engine", rooms: []string{".", "policy"}},
+	{dir: "engine", rooms: []string{".", "policy", "internal/giveway"}},
 	{dir: "control", rooms: []string{".", "policy", "schedule", "store/ledger"}},
 	{dir: "httplimit", rooms: []string{"."}, outside: []string{"net/http"}},
 	{
@@ -63,8 +63,9 @@ var rooms = []room{
 		modules: []string{"google.golang.org/grpc", "google.golang.org/genproto/googleapis/rpc", "google.golang.org/protobuf"},
 	},
 
-	{dir: "internal/watch", outside: []string{"os"}}, // it knows nothing of what is in the files
-	{dir: "internal/clocktest"},                      // nor does this one: it knows what a clock is
+	{dir: "internal/giveway", outside: []string{"syscall"}}, // to the system's scheduler
+	{dir: "internal/watch", outside: []string{"os"}},        // it knows nothing of what is in the files
+	{dir: "internal/clocktest"},                             // nor does this one: it knows what a clock is
 
 	// What its tests and its pages are made with.
 	{

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sluice-project/sluice"
+	"github.com/sluice-project/sluice/internal/giveway"
 	"github.com/sluice-project/sluice/policy"
 )
 
@@ -109,7 +110,9 @@ type decider interface {
 func (e *Engine) decideAtOnce(ctx context.Context, b *RuleBatch, store decider) {
 	failed := 0
 	start := e.now()
+	var turn giveway.Turn
 	for i := range b.Queries {
+		turn.Before(i)
 		if r := &b.Results[i]; r.Err == nil {
 			b.request = b.Queries[i].request()
 			if err := store.CheckInto(ctx, &b.request, &r.Answer.Decision); err != nil {

@@ -3,7 +3,10 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"runtime"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/sluice-project/sluice"
 	"github.com/sluice-project/sluice/engine"
@@ -198,6 +201,29 @@ func TestCheckBatch(t *testing.T) {
 		}
 		a.Forget()
 		b.Forget()
+	}
+}
+
+// busy is a store that computes for 20 microseconds for each check.
+type busy struct{ sluice.Store }
+
+func (busy) CheckInto(context.Context, *sluice.Request, *sluice.Decision) error {
+	for begin := time.Now(); time.Since(begin) < 20*time.Microsecond; {
+	}
+	return nil
+}
+
+// TestOthersRunBetweenDecisions has somebody wait for the only processor while many decisions are made, for longer than a turn
+// and for less than the ten milliseconds after which the scheduler lets him run anyway.
+func TestOthersRunBetweenDecisions(t *testing.T) {
+	e := newEngine(t, busy{newStore(t)}, engine.Config{})
+	b := engine.RuleBatch{Queries: slices.Repeat([]engine.RuleQuery{{Rule: newRule(t, "door", engine.RuleConfig{}, sluice.PerDay(5)), Key: "k", Cost: 1}}, 200)}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	ran := make(chan bool, 1)
+	go func() { ran <- true }()
+	e.CheckBatch(t.Context(), &b)
+	if len(ran) == 0 {
+		t.Error("nobody else had the processor before the decisions were made")
 	}
 }
 

@@ -25,7 +25,7 @@
 // a millisecond ahead; then the clock is read again. Where nobody has decided in between, it makes no difference to
 // anybody whether the caller was stopped before his decision or after it.
 //
-// It does no I/O and starts no goroutine. It imports algorithm, the core and the standard library only.
+// It does no I/O and starts no goroutine. It imports algorithm, internal/giveway, the core and the standard library only.
 package memstore
 
 import (
@@ -39,6 +39,7 @@ import (
 
 	"github.com/sluice-project/sluice"
 	"github.com/sluice-project/sluice/algorithm"
+	"github.com/sluice-project/sluice/internal/giveway"
 )
 
 var _ sluice.Store = (*Store)(nil)
@@ -121,7 +122,9 @@ func (s *Store) CheckInto(ctx context.Context, req *sluice.Request, d *sluice.De
 // CheckAll implements [sluice.Store].
 func (s *Store) CheckAll(ctx context.Context, reqs []sluice.Request) []sluice.Result {
 	results := make([]sluice.Result, len(reqs))
+	var turn giveway.Turn
 	for i, req := range reqs {
+		turn.Before(i)
 		results[i].Decision, results[i].Err = s.Check(ctx, req)
 	}
 	return results

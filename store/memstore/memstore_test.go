@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -355,5 +357,28 @@ func BenchmarkMadeUpKeys(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		ask()
+	}
+}
+
+// slowly is a context that takes its time to say that it has not ended.
+type slowly struct{ context.Context }
+
+func (slowly) Err() error {
+	for begin := time.Now(); time.Since(begin) < 20*time.Microsecond; {
+	}
+	return nil
+}
+
+// TestOthersRunBetweenChecks has somebody wait for the only processor while many checks are made, for longer than a turn and
+// for less than the ten milliseconds after which the scheduler lets him run anyway.
+func TestOthersRunBetweenChecks(t *testing.T) {
+	s := newStore(t, 0)
+	reqs := slices.Repeat([]sluice.Request{{Policy: &sluice.Policy{Name: "p", Limits: []sluice.Limit{sluice.PerHour(1)}}, Key: "k"}}, 200)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	ran := make(chan bool, 1)
+	go func() { ran <- true }()
+	s.CheckAll(slowly{t.Context()}, reqs)
+	if len(ran) == 0 {
+		t.Error("nobody else had the processor before the checks were made")
 	}
 }

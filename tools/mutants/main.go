@@ -61,7 +61,7 @@ func choose(only string) ([]fault, error) {
 		return nil, fmt.Errorf("-only: %w", err)
 	}
 	var chosen []fault
-	for _, f := range slices.Concat(algorithmFaults, storeFaults, connectingFaults, standingFaults, leaseFaults, refusedFaults, fleetFaults, libraryFaults, serverFaults, envoyFaults, respFaults, doctorFaults, outageFaults, topologyFaults, fuzzFaults, securityFaults, chaosFaults, clockFaults, rotateFaults, collectorFaults, heapFaults, evidenceFaults, grpcFaults, reachFaults, memoryFaults, strangersFaults) {
+	for _, f := range slices.Concat(algorithmFaults, storeFaults, connectingFaults, standingFaults, leaseFaults, refusedFaults, fleetFaults, libraryFaults, serverFaults, envoyFaults, respFaults, doctorFaults, outageFaults, topologyFaults, fuzzFaults, securityFaults, chaosFaults, clockFaults, rotateFaults, collectorFaults, heapFaults, evidenceFaults, grpcFaults, reachFaults, memoryFaults, strangersFaults, givewayFaults) {
 		if wanted.MatchString(f.name) || wanted.MatchString(f.file) {
 			chosen = append(chosen, f)
 		}

@@ -192,6 +192,10 @@ func (s *summary) one(t world.Topology, o options, programs world.Programs, out 
 	for _, v := range report.Violations {
 		fmt.Fprintf(out, "%s: VIOLATION: %s\n", t, v)
 	}
+	for _, p := range run.Processes {
+		fmt.Fprintf(out, "%s: server %d had %d goroutines and %d MiB before the first fault, %d and %d after the last\n",
+			t, p.Server, p.GoroutinesFirst, p.BytesFirst>>20, p.Goroutine, p.Bytes>>20)
+	}
 	s.add(run, report)
 	if len(report.Violations) > 0 {
 		fmt.Fprintf(out, "%s: what the processes wrote is in %s, and the record, for -check\n", t, dir)
