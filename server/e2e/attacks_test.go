@@ -132,7 +132,7 @@ func startVictim(t *testing.T, maxKeys int) *victim {
 			t.Fatal(err)
 		}
 	}
-	v.Process = processtest.Start(t, exec.Command(binary, "serve", "--config", file))
+	v.Process = processtest.Start(t, exec.Command(program(t), "serve", "--config", file))
 	for _, addr := range v.addrs {
 		v.WaitListening(t, addr)
 	}

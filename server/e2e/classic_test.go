@@ -35,7 +35,7 @@ func TestClassicTutorial(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "sluice.yaml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(binary, filepath.Join(dir, "sluice")); err != nil {
+	if err := os.Symlink(program(t), filepath.Join(dir, "sluice")); err != nil {
 		t.Fatal(err)
 	}
 	for _, session := range blocks(string(page), "console") {

@@ -51,7 +51,7 @@ func writeConfig(t *testing.T, config string) string {
 // startServer starts a server that is not ready yet.
 func startServer(t *testing.T, file string) *server {
 	t.Helper()
-	serve := exec.Command(binary, "serve", "--config", file)
+	serve := exec.Command(program(t), "serve", "--config", file)
 	serve.Env = []string{} // which would beat the file
 	return &server{Process: processtest.Start(t, serve), file: file}
 }

@@ -11,14 +11,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
 	"github.com/sluice-project/sluice/internal/processtest"
-
-	// A test is run again when what it imports or opens has changed, but the binary is only built by it: this is what the
-	// binary is made of.
-	_ "github.com/sluice-project/sluice/server"
+	sluiceserver "github.com/sluice-project/sluice/server"
 )
 
 // command is where the rest of the binary is.
@@ -31,7 +29,7 @@ const patience = processtest.Patience
 // patient is how long the store may take where a test is not about time: as long as a configuration can allow.
 const patient = 10 * time.Second
 
-// binary is the path of the sluice that is tested.
+// binary is the path of the sluice that is tested; [program] returns it to tests.
 var binary string
 
 // TestMain builds the binary, unless the process is a worker that a test has started.
@@ -68,13 +66,23 @@ func buildAndRun(m *testing.M) (status int, err error) {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "sluice.exe")      // the ending matters where programs have one and nowhere else
-	if _, err := os.ReadDir(command); err != nil { // so that it counts as opened
-		return 0, err
-	}
+	binary = filepath.Join(dir, "sluice.exe") // the ending matters where programs have one and nowhere else
 	build := exec.Command("go", "build", "-race=false", "-o", binary, command)
 	if out, err := build.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("%s: %w\n%s", build, err, out)
 	}
 	return m.Run(), nil
+}
+
+// program returns the path of the sluice that is tested.
+//
+// A test is run again when what is linked into it has changed, or a folder that it has looked into while it ran. The binary is
+// built from both: the folder of the command, and the server, of which nothing would be linked if it were not used.
+func program(t *testing.T) string {
+	t.Helper()
+	if _, err := os.ReadDir(command); err != nil {
+		t.Fatal(err)
+	}
+	runtime.KeepAlive([]any{sluiceserver.New, (*sluiceserver.Server).Run})
+	return binary
 }
