@@ -91,9 +91,10 @@ var rooms = []room{
 	{
 		dir: "server/envoyrls", rooms: []string{".", "engine", "server/envoyrls/config"},
 		modules: []string{
-			"github.com/envoyproxy/go-control-plane", "github.com/prometheus/client_golang", "google.golang.org/grpc", "google.golang.org/protobuf",
+			"github.com/envoyproxy/go-control-plane", "github.com/prometheus/client_golang", "golang.org/x/net/http2", "google.golang.org/grpc",
+			"google.golang.org/protobuf",
 		},
-		outside: []string{"net/http"},
+		outside: []string{"net", "net/http"},
 	},
 	{
 		dir: "server/envoyrls/config", rooms: []string{".", "policy", "policy/filesource", "internal/watch"}, // no type of the protocol

@@ -50,6 +50,8 @@ func beHostile() error {
 		return a.random()
 	case "body":
 		return a.body()
+	case "crumbs":
+		return a.crumbs()
 	case "keys":
 		return a.keys()
 	}

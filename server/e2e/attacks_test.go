@@ -29,7 +29,7 @@ type attack struct {
 	name         string
 	door         string // http, grpc or resp
 	way          string // one of ways
-	short, whole int    // connections, strings, bytes or keys, in the short form and in the full one
+	short, whole int    // connections, strings, bytes, pieces or keys, in the short form and in the full one
 	maxKeys      int    // of the store, in the short form; the default in the full one
 	// The bounds of the process's memory in MiB, in the short form and in the full one. docs/reliability.md has them.
 	shortMiB, wholeMiB int
@@ -46,6 +46,7 @@ var attacks = []attack{
 	{name: "body_http", door: "http", way: "body", short: 8 << 20, whole: 1 << 30, shortMiB: 96, wholeMiB: 128},
 	{name: "body_grpc", door: "grpc", way: "body", short: 8 << 20, whole: 1 << 30, shortMiB: 96, wholeMiB: 128},
 	{name: "body_resp", door: "resp", way: "body", short: 8 << 20, whole: 1 << 30, shortMiB: 96, wholeMiB: 128},
+	{name: "crumbs_grpc", door: "grpc", way: "crumbs", short: 20_000, whole: 60_000, shortMiB: 96, wholeMiB: 128},
 	{name: "keys", door: "resp", way: "keys", short: 200_000, whole: 10_000_000, maxKeys: 50_000, shortMiB: 128, wholeMiB: 640},
 }
 

@@ -35,6 +35,8 @@ const (
 	maxHeader = 64 << 10
 	// maxStreams is how many requests of a connection can be under way; a client that has more waits, or connects again.
 	maxStreams = 250
+	// connWindow is how many bytes a client may have on the way, of all its requests together.
+	connWindow = 1 << 20
 	// handshakeTime is how long a client may take to begin.
 	handshakeTime = 10 * time.Second
 	// leastPing is how often a client may ask whether the connection is there; pingTime is when the server does, of one that
@@ -52,6 +54,9 @@ func (d *Door) Server(cfg ServerConfig) *grpc.Server {
 		grpc.MaxHeaderListSize(maxHeader),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.ConnectionTimeout(handshakeTime),
+		grpc.StaticStreamWindowSize(maxMessage), // else it grows to 16 MiB where a client sends much
+		grpc.StaticConnWindowSize(connWindow),
+		grpc.Creds(sweep(cfg.Credentials)),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
 		grpc.NumStreamWorkers(uint32(workersPerProcessor * runtime.GOMAXPROCS(0))),
 		grpc.InTapHandle(tapped),
@@ -60,9 +65,6 @@ func (d *Door) Server(cfg ServerConfig) *grpc.Server {
 			MaxConnectionAge: cfg.MaxConnectionAge, MaxConnectionAgeGrace: cfg.MaxConnectionAgeGrace,
 			MaxConnectionIdle: cfg.IdleTime, Time: pingTime,
 		}),
-	}
-	if cfg.Credentials != nil {
-		options = append(options, grpc.Creds(cfg.Credentials))
 	}
 	s := grpc.NewServer(options...)
 	guarded := &guard{Server: s, admit: cfg.Admit, aside: make(map[*peer.Peer]int)}

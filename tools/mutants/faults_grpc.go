@@ -6,6 +6,7 @@ var (
 	guarding = suite{dir: "server/envoyrls", run: "^Test(Aside|TokenBeforeMessage)$"}
 	measured = suite{dir: "server/envoyrls", run: "^Test(DecodedMemory|Count|TooMuch)$"}
 	giving   = suite{dir: "server/envoyrls", run: "^Test(NegativeHits|Metrics)$"}
+	crumbs   = suite{dir: "server/envoyrls", run: "^Test(Crumbs|WindowStays)"}
 	healthy  = suite{dir: "server/envoyrls", run: "^TestSetReady"}
 )
 
@@ -130,5 +131,41 @@ var grpcFaults = []fault{
 		file: "server/envoyrls/answer.go", by: giving,
 		old: "!q.unlimited && !q.refund {",
 		new: "!q.unlimited {",
+	},
+	{
+		name: "pieces of messages may be as small as can be",
+		file: "server/envoyrls/serve.go", by: crumbs,
+		old: "sweep(cfg.Credentials)",
+		new: "sweep(cfg.Credentials).TransportCredentials",
+	},
+	{
+		name: "a crumb among padding is none",
+		file: "server/envoyrls/crumbs.go", by: crumbs,
+		old: "(c.rest < crumb || flags.Has(http2.FlagDataPadded))",
+		new: "c.rest < crumb",
+	},
+	{
+		name: "who ends each message with a piece of its own is hung up on",
+		file: "server/envoyrls/crumbs.go", by: crumbs,
+		old: "!flags.Has(http2.FlagDataEndStream) && ",
+		new: "",
+	},
+	{
+		name: "calls make up for no crumbs",
+		file: "server/envoyrls/crumbs.go", by: crumbs,
+		old: "c.crumbs = min(c.crumbs+crumbsOfCall, mostCrumbs)",
+		new: "c.crumbs = min(c.crumbs, mostCrumbs)",
+	},
+	{
+		name: "a head that comes in two pieces is forgotten",
+		file: "server/envoyrls/crumbs.go", by: crumbs,
+		old: "copy(c.head[c.known:], b)",
+		new: "copy(c.head[:], b)",
+	},
+	{
+		name: "a call may send more before it is read where its client sends much",
+		file: "server/envoyrls/serve.go", by: crumbs,
+		old: "		grpc.StaticStreamWindowSize(maxMessage), // else it grows to 16 MiB where a client sends much\n		grpc.StaticConnWindowSize(connWindow),\n",
+		new: "",
 	},
 }
