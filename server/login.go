@@ -8,37 +8,25 @@ import (
 	"sync/atomic"
 
 	"github.com/redis/rueidis"
+
+	"github.com/sluice-project/sluice/store/redisstore"
 )
-
-// login is who a server says that it is: to Redis, and to the Sentinels before it.
-type login struct{ redis, sentinel rueidis.AuthCredentials }
-
-// loginOf returns the login that the options of a client have.
-func loginOf(o rueidis.ClientOption) login {
-	return login{
-		redis:    rueidis.AuthCredentials{Username: o.Username, Password: o.Password},
-		sentinel: rueidis.AuthCredentials{Username: o.Sentinel.Username, Password: o.Sentinel.Password},
-	}
-}
 
 // logins is the login that connections are made with from now on. Those that are open stay as they are: Redis asks nobody
 // again who has said it once.
-type logins struct{ now atomic.Pointer[login] }
-
-// sentinelMark is in the dialer of connections to Sentinels: the client asks with one function for the login of all, and
-// tells it no more than an address. A resolver that is zero is the one that a dialer has by default.
-var sentinelMark = new(net.Resolver)
+type logins struct {
+	now atomic.Pointer[redisstore.Login]
+}
 
 // use has the client of the options ask for the login, which is at first the one that they have.
 func (l *logins) use(o *rueidis.ClientOption) {
-	first := loginOf(*o)
+	first := redisstore.LoginOf(*o)
 	l.now.Store(&first)
 	if o.Sentinel.MasterSet != "" {
-		o.Sentinel.Dialer.Resolver = sentinelMark
 		dial := o.DialCtxFn
 		o.DialCtxFn = func(ctx context.Context, address string, dialer *net.Dialer, config *tls.Config) (net.Conn, error) {
-			conn, err := dial(ctx, address, dialer, config)
-			if err != nil || dialer.Resolver != sentinelMark {
+			conn, err := dial(redisstore.WithLogin(ctx, *l.now.Load()), address, dialer, config)
+			if err != nil || !redisstore.DialsSentinel(dialer) {
 				return conn, err
 			}
 			return sentinelConn{conn}, nil
@@ -46,19 +34,20 @@ func (l *logins) use(o *rueidis.ClientOption) {
 	}
 	o.AuthCredentialsFn = func(to rueidis.AuthCredentialsContext) (rueidis.AuthCredentials, error) {
 		if _, ok := to.Address.(sentinelAddr); ok {
-			return l.now.Load().sentinel, nil
+			return l.now.Load().Sentinel, nil
 		}
-		return l.now.Load().redis, nil
+		return l.now.Load().Redis, nil
 	}
 }
 
 // change has connections that are made from now on log in by the options, and reports whether that is anything new.
 func (l *logins) change(o rueidis.ClientOption) bool {
-	next := loginOf(o)
+	next := redisstore.LoginOf(o)
 	return *l.now.Swap(&next) != next
 }
 
-// sentinelConn is a connection to a Sentinel, which its address tells.
+// sentinelConn is a connection to a Sentinel, which its address tells: the client asks with one function for the login of all, and
+// tells it no more than an address.
 type sentinelConn struct{ net.Conn }
 
 // RemoteAddr implements [net.Conn].

@@ -94,6 +94,23 @@ func TestPasswordChanges(t *testing.T) {
 				t.Errorf("the log names settings that need a restart, or a password:\n%s", text)
 			}
 
+			for _, s := range sentinels {
+				c := s.Connect(t)
+				mustDo(t, c, "AUTH", "watchword")
+				listening := func() bool {
+					list, err := c.Do("CLIENT", "LIST", "TYPE", "pubsub")
+					if err != nil {
+						t.Fatal(err)
+					}
+					return strings.Count(fmt.Sprint(list), "id=") > 0
+				}
+				if !listening() {
+					t.Fatal("nobody listens to the Sentinel")
+				}
+				mustDo(t, c, "CLIENT", "KILL", "TYPE", "pubsub")
+				r.eventually("the Sentinel, and the master that it knows, are found by the new password", listening)
+			}
+
 			write(login(address, "third-sesame", "another"))
 			r.reload <- struct{}{}
 			r.eventually("any other change of the URL needs a restart", func() bool {

@@ -76,17 +76,14 @@ func ClientOption(rawURL string) (rueidis.ClientOption, error) {
 	}
 	option.DialCtxFn = outliving(option.DialCtxFn)
 	if option.Sentinel.MasterSet != "" {
-		// A Sentinel that says nothing any more is left for another one, and a message of it that was missed is made up for.
-		option.Sentinel.Dialer = net.Dialer{Timeout: option.Dialer.Timeout, KeepAlive: time.Second}
-		option.Sentinel.TopologyRefreshInterval = sentinelInterval
+		// One that says nothing any more is left for another one.
+		option.Sentinel.Dialer = net.Dialer{Timeout: option.Dialer.Timeout, KeepAlive: time.Second, Resolver: sentinelMark}
 		option.Sentinel.TLSConfig = option.TLSConfig
 		option.Sentinel.Username, option.Sentinel.Password = query.Get("sentinel_username"), query.Get("sentinel_password")
+		option.DialCtxFn = knowing(option)
 	}
 	return option, nil
 }
-
-// sentinelInterval is how often a Sentinel is asked who the master is, besides that it says so by itself.
-const sentinelInterval = 5 * time.Second
 
 // parameters are those that a URL may have.
 var parameters = []string{

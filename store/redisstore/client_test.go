@@ -42,9 +42,6 @@ func TestClientOption(t *testing.T) {
 		if !o.DisableRetry || o.Dialer.Timeout != time.Second {
 			t.Errorf("ClientOption(%q): retry %v, dial timeout %v, want none and 1s", test.url, !o.DisableRetry, o.Dialer.Timeout)
 		}
-		if every := o.Sentinel.TopologyRefreshInterval; (every > 0) != (test.master != "") {
-			t.Errorf("ClientOption(%q) asks a Sentinel for the master every %s", test.url, every)
-		}
 	}
 }
 

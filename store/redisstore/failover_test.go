@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -287,4 +288,53 @@ func TestClosedConnections(t *testing.T) {
 	client.Close()
 	all.Wait()
 	server.Continue(t)
+}
+
+// TestLostMaster has a master be away that nobody takes the place of, after the client has lost the Sentinel that it listens to, or
+// another one. What the client does about it must not become more and more, and ends when the master is back.
+func TestLostMaster(t *testing.T) { // not beside others: it counts goroutines
+	for name, lose := range map[string]func(t *testing.T, master *redistest.Server, sentinels []*redistest.Server) (back func()){
+		"the master": func(t *testing.T, master *redistest.Server, _ []*redistest.Server) func() {
+			master.Kill()
+			return func() { master.Restart(t) }
+		},
+		"the master and a Sentinel": func(t *testing.T, master *redistest.Server, sentinels []*redistest.Server) func() {
+			master.Kill()
+			sentinels[0].Kill()
+			return func() { master.Restart(t) }
+		},
+		"a Sentinel, and the master freezes": func(t *testing.T, master *redistest.Server, sentinels []*redistest.Server) func() {
+			master.Pause(t)
+			sentinels[0].Kill()
+			return func() { master.Continue(t) }
+		},
+		"a Sentinel, and the master takes another password": func(t *testing.T, master *redistest.Server, sentinels []*redistest.Server) func() {
+			c := master.Connect(t)
+			do := func(args ...string) {
+				if _, err := c.Do(args...); err != nil {
+					t.Fatal(err)
+				}
+			}
+			do("CONFIG", "SET", "requirepass", "new")
+			do("CLIENT", "KILL", "TYPE", "normal")
+			sentinels[0].Kill()
+			return func() { do("CONFIG", "SET", "requirepass", "") }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			master := redistest.Start(t, redistest.Options{})
+			sentinels := redistest.StartSentinels(t, 3, "main", master)
+			l := newLimiter(t, newClient(t, redistest.SentinelURL("main", sentinels)), redisstore.Config{Timeout: time.Second}, sluice.PerDay(1_000_000))
+			c := startCrowd(t, l, 1)
+			c.awaitAllowed(t, 10)
+			before := runtime.NumGoroutine()
+			back := lose(t, master, sentinels)
+			time.Sleep(3 * time.Second)
+			if now := runtime.NumGoroutine(); now > before+50 {
+				t.Errorf("there were %d goroutines before, and are %d", before, now)
+			}
+			back()
+			c.awaitAllowed(t, 10)
+		})
+	}
 }

@@ -6,6 +6,7 @@ var (
 	starting = suite{dir: "server", run: "^TestStartedInAnOutage$"}
 	saying   = suite{dir: "server", run: "^TestOneLineForAnOutage$"}
 	forgets  = suite{dir: "server", run: "^TestForgottenShares$"}
+	lost     = suite{dir: "store/redisstore", run: "^TestLostMaster$"}
 	looking  = suite{dir: "store/breaker", run: "^TestLook"}
 )
 
@@ -20,7 +21,7 @@ var reachFaults = []fault{
 	{
 		name: "Sentinels are told the password of Redis",
 		file: "server/login.go", by: logins,
-		old: "dialer.Resolver != sentinelMark {",
+		old: "!redisstore.DialsSentinel(dialer) {",
 		new: "dialer != nil {",
 	},
 	{
@@ -82,5 +83,17 @@ var reachFaults = []fault{
 		file: "server/store.go", by: forgets,
 		old: "return shares.Stats().Evicted },",
 		new: "return 0 },",
+	},
+	{
+		name: "Sentinels are connected to whether the master that they know is there or not",
+		file: "store/redisstore/sentinel.go", by: lost,
+		old: "if DialsSentinel(dialer) {",
+		new: "if DialsSentinel(dialer) && dialer == nil {",
+	},
+	{
+		name: "a Sentinel is asked for the master by a login that has been replaced",
+		file: "server/login.go", by: logins,
+		old: "redisstore.WithLogin(ctx, *l.now.Load())",
+		new: "redisstore.WithLogin(ctx, first)",
 	},
 }
