@@ -16,10 +16,10 @@ const (
 	beatTime = time.Second
 	// beatPatience is how long saying so may take.
 	beatPatience = time.Second
-	// settleTime is for how long a smaller number of servers must be told until it is believed: after Redis was away, was
+	// settleTime is for how long a smaller number of servers must be told until it is believed: after Redis was away for long, was
 	// emptied or has another time the others may not have said yet that they are alive, and be cut off before they do. One that
 	// is smaller still has to be told for as long by itself.
-	settleTime = redisstore.BeatLife + 2*beatTime
+	settleTime = 5 * beatTime
 	// leaveTime is how long a server that ends may take to say so.
 	leaveTime = 200 * time.Millisecond
 )
@@ -74,7 +74,7 @@ func (f *fleet) run(ctx context.Context) {
 			if c := f.redis.reached.Load(); c != nil {
 				leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
 				defer cancel()
-				_ = c.Ledger.Leave(leaving, f.name) // else it is counted for three seconds more
+				_ = c.Ledger.Leave(leaving, f.name) // else it is counted for ten seconds more
 			}
 			return
 		case <-ticker.C:

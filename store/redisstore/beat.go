@@ -12,9 +12,9 @@ var beatSource string
 
 var beatScript = newLedgerScript(beatSource)
 
-// BeatLife is after how long a server counts as gone that has not said that it is alive; it should say so at least twice in
-// that time.
-const BeatLife = 3 * time.Second
+// BeatLife is after how long a server counts as gone that has not said that it is alive, which it should every second. Servers that
+// lose Redis one after the other within eight seconds are all counted until the last of them has.
+const BeatLife = 10 * time.Second
 
 // Beat says that a server of the fleet is alive, and returns how many are, by Redis's clock, and which of them it is,
 // counted from 0 in the order of their names. Servers must have different names.

@@ -74,6 +74,20 @@ func TestBeat(t *testing.T) {
 	}
 }
 
+// TestServersLostOneByOne has servers lose Redis one after the other within eight seconds, each up to a second after it last said that
+// it is alive: the last is told of all, so that their shares add up to the limit.
+func TestServersLostOneByOne(t *testing.T) {
+	t.Parallel()
+	s := newServers(t)
+	for i, name := range []string{"a", "b", "c", "d"} {
+		s.require(name, i, i+1)
+	}
+	s.age("a", -8*time.Second-time.Second)
+	s.age("b", -4*time.Second-time.Second)
+	s.age("c", -time.Second)
+	s.require("d", 3, 4)
+}
+
 // TestBeatFails does not wait for a Redis that is not there, nor for a caller who has gone.
 func TestBeatFails(t *testing.T) {
 	t.Parallel()

@@ -5,7 +5,7 @@ var (
 	breaking = suite{dir: "store/breaker"}
 	shares   = suite{dir: ".", run: "^TestShare"}
 	alone    = suite{dir: "engine", run: "^Test(Fleet|Share|Local)"}
-	beats    = suite{dir: "store/redisstore", run: "^Test(Beat|Part$)"}
+	beats    = suite{dir: "store/redisstore", run: "^Test(Beat|ServersLost|Part$)"}
 	ranking  = suite{dir: "server", run: "^TestFleetBelieves"}
 	outage   = suite{dir: "server", run: "^TestOutage$"}
 	writing  = suite{dir: "engine", run: "^TestOnlyLooks"}
@@ -133,6 +133,12 @@ var outageFaults = []fault{
 		file: "server/fleet.go", by: ranking,
 		old: "case now.Sub(f.fewer) < settleTime:\n\t\treturn\n",
 		new: "",
+	},
+	{
+		name: "a server counts as gone while others have not lost Redis yet",
+		file: "store/redisstore/beat.go", by: beats,
+		old: "BeatLife = 10 * time.Second",
+		new: "BeatLife = 3 * time.Second",
 	},
 	{
 		name: "a beat that fails leaves the time for which fewer servers were told",
