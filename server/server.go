@@ -7,6 +7,7 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"net"
@@ -75,6 +76,8 @@ type Server struct {
 	envoy     *envoyDoor   // nil where there is no directory of rate limit files
 	tokens    *access.Book // nil where there are none
 
+	probeKey string // what the store is asked for where nobody asks; it is random, so that no caller can use its units up
+
 	metrics net.Listener // of metrics alone, as upstream has it; nil where there is none
 
 	connections atomic.Int64 // that are open
@@ -93,7 +96,9 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{config: config, logger: config.Logger, started: settings, telemetry: telemetry.New(config.Version)}
+	s := &Server{
+		config: config, logger: config.Logger, started: settings, telemetry: telemetry.New(config.Version), probeKey: rand.Text(),
+	}
 	if s.tokens, err = openTokens(settings); err != nil {
 		return nil, err
 	}
@@ -346,7 +351,7 @@ func (s *Server) tellReady() {
 func (s *Server) probe(ctx context.Context) {
 	limits := []sluice.Limit{sluice.PerSecond(1000)}
 	_, _ = s.engine.CheckInline(ctx, engine.Inline{
-		Namespace: "probe", Limits: limits, Key: "probe", Cost: 1, Peek: s.engine.StoreFailure() == nil,
+		Namespace: "probe", Limits: limits, Key: s.probeKey, Cost: 1, Peek: s.engine.StoreFailure() == nil,
 	})
 }
 
