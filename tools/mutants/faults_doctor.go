@@ -4,7 +4,7 @@ package main
 var (
 	examining           = suite{dir: "server/doctor"}
 	examiningCluster    = suite{dir: "server/doctor", run: "^Test(ClusterUnseen|SlotRanges|WhichSlotsCommand)$"}
-	examiningProtection = suite{dir: "server/doctor", run: "^Test(Protection|ProtectionByTLS|MasterBySentinel)$"}
+	examiningProtection = suite{dir: "server/doctor", run: "^Test(Protection|ProtectionByTLS|MasterBySentinel|TakesAnybody|TakesAnybodyHere|AsksWithoutPassword)$"}
 	examiningUntold     = suite{dir: "server/doctor", run: "^Test(InfoLacks|NoSuchSetting|RemediesTell|SlotsOnTheMove|KeysDenied)$"}
 	examiningScript     = suite{dir: "server/cmd/sluice", run: "^TestScripts$/^doctor$"}
 	redisKinds          = suite{dir: "store/redisstore", run: "^Test(KindOf|MeantToStay)"}
@@ -137,6 +137,36 @@ var doctorFaults = []fault{
 		file: "server/doctor/protection.go", by: examiningProtection,
 		old: "trusted.InsecureSkipVerify && trusted.RootCAs == nil:",
 		new: "false:",
+	},
+	{
+		name: "a Redis that Sluice has a password for is closed to others",
+		file: "server/doctor/protection.go", by: examiningProtection,
+		old: "if named {",
+		new: "if false {",
+	},
+	{
+		name: "the remedy sets the user off that Sluice is",
+		file: "server/doctor/protection.go", by: examiningProtection,
+		old: `if p.option.Username == "" || p.option.Username == "default" {`,
+		new: "if false {",
+	},
+	{
+		name: "who has a certificate is anybody",
+		file: "server/doctor/protection.go", by: examiningProtection,
+		old: "trusted.Certificates = nil",
+		new: "_ = trusted",
+	},
+	{
+		name: "a server that takes a connection without a word is waited for without end",
+		file: "server/doctor/protection.go", by: examiningProtection,
+		old: "if conn.SetDeadline(time.Now().Add(unnamedTime)) != nil {",
+		new: "if conn == nil {",
+	},
+	{
+		name: "a Redis that takes anybody on this machine is a warning",
+		file: "server/doctor/protection.go", by: examiningProtection,
+		old: "return f.as(Note, p.shutDefault())",
+		new: "return f.as(Warning, p.shutDefault())",
 	},
 	{
 		name: "an answer of INFO that lacks a field is no answer",
