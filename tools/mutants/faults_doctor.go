@@ -5,6 +5,7 @@ var (
 	examining           = suite{dir: "server/doctor"}
 	examiningCluster    = suite{dir: "server/doctor", run: "^Test(ClusterUnseen|SlotRanges|WhichSlotsCommand)$"}
 	examiningProtection = suite{dir: "server/doctor", run: "^Test(Protection|ProtectionByTLS|MasterBySentinel|TakesAnybody|TakesAnybodyHere|AsksWithoutPassword)$"}
+	examiningSlowLog    = suite{dir: "server/doctor", run: "^Test(SlowLog|Recent)$"}
 	examiningUntold     = suite{dir: "server/doctor", run: "^Test(InfoLacks|NoSuchSetting|RemediesTell|SlotsOnTheMove|KeysDenied)$"}
 	examiningScript     = suite{dir: "server/cmd/sluice", run: "^TestScripts$/^doctor$"}
 	redisKinds          = suite{dir: "store/redisstore", run: "^Test(KindOf|MeantToStay)"}
@@ -215,6 +216,18 @@ var doctorFaults = []fault{
 		file: "server/doctor/untold.go", by: examiningUntold,
 		old: `return strings.HasPrefix(refusal, "NOPERM") && keysDenied`,
 		new: `return false && keysDenied`,
+	},
+	{
+		name: "what was slow once is told of for ever",
+		file: "server/doctor/speed.go", by: examiningSlowLog,
+		old: "now.Sub(c.at) > slowAge",
+		new: "now.Sub(c.at) > 1000*slowAge",
+	},
+	{
+		name: "nothing is slow where a server does not say what time it is",
+		file: "server/doctor/speed.go", by: examiningSlowLog,
+		old: "commands, span := slowCommands(entries), \"of the whole slow log\"",
+		new: "commands, span := slowCommands(entries[:0]), \"of the whole slow log\"",
 	},
 	{
 		name: "doctor ends well with warnings",
