@@ -6,6 +6,7 @@ var (
 	examiningCluster    = suite{dir: "server/doctor", run: "^Test(ClusterUnseen|SlotRanges|WhichSlotsCommand)$"}
 	examiningProtection = suite{dir: "server/doctor", run: "^Test(Protection|ProtectionByTLS|MasterBySentinel|TakesAnybody|TakesAnybodyHere|AsksWithoutPassword)$"}
 	examiningSlowLog    = suite{dir: "server/doctor", run: "^Test(SlowLog|Recent)$"}
+	examiningNodes      = suite{dir: "server/doctor", run: "^TestNodesMissed$"}
 	examiningUntold     = suite{dir: "server/doctor", run: "^Test(InfoLacks|NoSuchSetting|RemediesTell|SlotsOnTheMove|KeysDenied)$"}
 	examiningScript     = suite{dir: "server/cmd/sluice", run: "^TestScripts$/^doctor$"}
 	redisKinds          = suite{dir: "store/redisstore", run: "^Test(KindOf|MeantToStay)"}
@@ -228,6 +229,24 @@ var doctorFaults = []fault{
 		file: "server/doctor/speed.go", by: examiningSlowLog,
 		old: "commands, span := slowCommands(entries), \"of the whole slow log\"",
 		new: "commands, span := slowCommands(entries[:0]), \"of the whole slow log\"",
+	},
+	{
+		name: "a node without slots that is gone keeps Sluice from working",
+		file: "server/doctor/cluster.go", by: examiningNodes,
+		old: "case !n.slots:",
+		new: "case false:",
+	},
+	{
+		name: "what one node alone misses keeps Sluice from working",
+		file: "server/doctor/cluster.go", by: examiningNodes,
+		old: "case lost || len(p.silent) > 0:",
+		new: "case true:",
+	},
+	{
+		name: "a master that is silent to the doctor, too, serves",
+		file: "server/doctor/cluster.go", by: examiningNodes,
+		old: "case lost || len(p.silent) > 0:",
+		new: "case lost:",
 	},
 	{
 		name: "doctor ends well with warnings",
