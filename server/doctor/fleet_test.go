@@ -200,6 +200,28 @@ func TestSentinel(t *testing.T) {
 	r.want(t, "min-replicas", Failure, "every charge is refused", "")
 }
 
+// TestSentinelsDiffer has Sentinels of one URL watch different masters by the same name.
+func TestSentinelsDiffer(t *testing.T) {
+	t.Parallel()
+	one, other := redistest.Start(t, redistest.Options{}), redistest.Start(t, redistest.Options{})
+	first, second := redistest.StartSentinel(t, "main", one), redistest.StartSentinel(t, "main", other)
+	config := Config{URL: redistest.SentinelURL("main", []*redistest.Server{first, second})}
+	r := examine(t, config)
+	r.want(t, "sentinel", Warning, first.Addr()+" says "+one.Addr()+", "+second.Addr()+" says "+other.Addr(), "SENTINEL REMOVE")
+
+	second.Do(t, "SENTINEL", "REMOVE", "main")
+	r = examine(t, config)
+	r.want(t, "sentinel", Warning, first.Addr()+" says "+one.Addr()+", "+second.Addr()+" says it knows none", "SENTINEL MONITOR")
+
+	host, port, _ := net.SplitHostPort(one.Addr())
+	second.Do(t, "SENTINEL", "MONITOR", "main", host, port, "1")
+	for _, f := range examine(t, config).Checks {
+		if f.Name == "sentinel" && strings.Contains(f.Found, " says ") {
+			t.Errorf("of Sentinels that watch the same master, it is said that %s", f.Found)
+		}
+	}
+}
+
 func TestReplicaBehind(t *testing.T) {
 	t.Parallel()
 	online := map[string]string{"role": "master", "connected_slaves": "1", "master_repl_offset": "5000000"}

@@ -7,6 +7,7 @@ var (
 	examiningProtection = suite{dir: "server/doctor", run: "^Test(Protection|ProtectionByTLS|MasterBySentinel|TakesAnybody|TakesAnybodyHere|AsksWithoutPassword)$"}
 	examiningSlowLog    = suite{dir: "server/doctor", run: "^Test(SlowLog|Recent)$"}
 	examiningNodes      = suite{dir: "server/doctor", run: "^TestNodesMissed$"}
+	examiningSentinels  = suite{dir: "server/doctor", run: "^TestSentinelsDiffer$"}
 	examiningUntold     = suite{dir: "server/doctor", run: "^Test(InfoLacks|NoSuchSetting|RemediesTell|SlotsOnTheMove|KeysDenied)$"}
 	examiningScript     = suite{dir: "server/cmd/sluice", run: "^TestScripts$/^doctor$"}
 	redisKinds          = suite{dir: "store/redisstore", run: "^Test(KindOf|MeantToStay)"}
@@ -247,6 +248,18 @@ var doctorFaults = []fault{
 		file: "server/doctor/cluster.go", by: examiningNodes,
 		old: "case lost || len(p.silent) > 0:",
 		new: "case lost:",
+	},
+	{
+		name: "Sentinels that watch different masters are well",
+		file: "server/doctor/replicas.go", by: examiningSentinels,
+		old: "len(masters) > 1",
+		new: "len(masters) > 2",
+	},
+	{
+		name: "a Sentinel that knows no master is none that differs",
+		file: "server/doctor/replicas.go", by: examiningSentinels,
+		old: `return "it knows none", true`,
+		new: `return "it knows none", false`,
 	},
 	{
 		name: "doctor ends well with warnings",
