@@ -85,14 +85,25 @@ func nodes(ctx context.Context, p *patient) Finding {
 	if err != nil {
 		return notTold(err, "CLUSTER NODES")
 	}
-	all := parseNodes(text)
-	var failing, alone []string
-	moving := p.moving(ctx)
+	return p.judgeNodes(parseNodes(text), p.moving(ctx))
+}
+
+// judgeNodes says how the nodes are, as the first of the masters sees them. What it alone misses may well serve: the slots do
+// as long as nobody of their masters is silent to the doctor, and the nodes have not agreed that one has failed.
+func (p *patient) judgeNodes(all []clusterNode, moving bool) Finding {
+	var failing, missed, slotless, alone []string
 	followed := map[string]bool{}
 	for _, n := range all {
-		switch {
-		case n.is("fail"), n.is("fail?"), !n.linked && !n.is("myself"):
-			failing = append(failing, n.address)
+		switch lost := n.is("fail"); {
+		case lost, n.is("fail?"), !n.linked && !n.is("myself"):
+			switch {
+			case !n.slots:
+				slotless = append(slotless, n.address)
+			case lost || len(p.silent) > 0:
+				failing = append(failing, n.address)
+			default:
+				missed = append(missed, n.address)
+			}
 		case n.master != "-":
 			followed[n.master] = true
 		}
@@ -109,10 +120,23 @@ func nodes(ctx context.Context, p *patient) Finding {
 	if moving {
 		f.Found += "; slots are on the move"
 	}
+	const remedy = "bring them back, or take them out: CLUSTER FORGET"
+	if len(failing) > 0 {
+		f.Found += fmt.Sprintf("; failing or not linked: %s", strings.Join(failing, ", "))
+	}
+	if len(missed) > 0 {
+		f.Found += fmt.Sprintf("; missed by %s, though every master answers: %s", p.masters[0].name, strings.Join(missed, ", "))
+	}
+	if len(slotless) > 0 {
+		f.Found += fmt.Sprintf("; without slots, failing or not linked: %s", strings.Join(slotless, ", "))
+	}
 	switch {
 	case len(failing) > 0:
-		f.Found += fmt.Sprintf("; failing or not linked: %s", strings.Join(failing, ", "))
-		return f.as(Failure, "bring them back, or take them out: CLUSTER FORGET")
+		return f.as(Failure, remedy)
+	case len(missed) > 0:
+		return f.as(Warning, "see the network between the nodes (their bus is at the port 10000 above) and their load; those that are gone, "+remedy)
+	case len(slotless) > 0:
+		return f.as(Warning, remedy)
 	case masters < 3:
 		f.Found += ": too few to agree on a failover"
 		return f.as(Warning, "have three masters at least")

@@ -273,7 +273,31 @@ func TestSlowLog(t *testing.T) {
 	s.Do(t, "CONFIG", "SET", "slowlog-log-slower-than", "0")
 	s.Do(t, "EVAL", "return 1", "1", "sluice:{api|alice}")
 	s.Do(t, "CONFIG", "SET", "slowlog-log-slower-than", "-1")
-	examine(t, Config{URL: s.URL()}).want(t, "slow-log", Warning, "1 of", "overloaded")
+	r = examine(t, Config{URL: s.URL()})
+	r.want(t, "slow-log", Warning, "in the last day, 1 of", "overloaded")
+
+	// What was slow once is not told of for ever, but where the server does not say what time it is.
+	next := Config{URL: s.URL(), ahead: map[string]time.Duration{s.Addr(): 25 * time.Hour}}
+	examine(t, next).want(t, "slow-log", OK, "no slow command in the last day", "")
+	s.Do(t, "ACL", "SETUSER", "default", "-time")
+	examine(t, next).want(t, "slow-log", Warning, "of the whole slow log, 1 of", "overloaded")
+}
+
+// TestRecent has a day be a day.
+func TestRecent(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 29, 12, 0, 0, 0, time.UTC)
+	var all []slowCommand
+	for _, age := range []time.Duration{-time.Hour, 0, 24 * time.Hour, 24*time.Hour + time.Second, 100 * 24 * time.Hour} { // the first, by a clock that was put back
+		all = append(all, slowCommand{at: now.Add(-age), took: age})
+	}
+	got := recent(all, now)
+	if len(got) != 3 || got[2].took != 24*time.Hour {
+		t.Errorf("recent of %v = %v, want the first three", all, got)
+	}
+	if all[4].took != 100*24*time.Hour {
+		t.Errorf("recent has changed what it was given: %v", all)
+	}
 }
 
 // permissions is the line of a page of the documentation that says what the user must be allowed.

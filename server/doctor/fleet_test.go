@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"net"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -88,6 +89,75 @@ func TestCluster(t *testing.T) {
 	}
 }
 
+// TestClusterServesOn loses nodes of a Cluster that no slot is lost with.
+func TestClusterServesOn(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartClusterOf(t, redistest.ClusterOptions{Replicas: true, NodeTimeout: 2 * time.Second})
+	config := Config{URL: c.URL()}
+	seen := func(of *redistest.Server, line string, by ...*redistest.Server) {
+		t.Helper()
+		like := regexp.MustCompile(`(?m)^\S+ ` + regexp.QuoteMeta(of.Addr()) + `@.*` + line)
+		for _, s := range by {
+			for begun := time.Now(); !like.MatchString(s.Do(t, "CLUSTER", "NODES").(string)); time.Sleep(10 * time.Millisecond) {
+				if time.Since(begun) > 20*time.Second {
+					t.Fatalf("%s does not tell of %s as %s:\n%s", s.Addr(), of.Addr(), line, s.Do(t, "CLUSTER", "NODES"))
+				}
+			}
+		}
+	}
+	for i, s := range c.Replicas {
+		seen(s, "slave "+c.Nodes[i].Do(t, "CLUSTER", "MYID").(string)+".* connected", c.Nodes...)
+	}
+	dead := c.Replicas[0]
+	dead.Kill()
+	for _, line := range []string{"disconnected", "slave,fail .*disconnected"} {
+		seen(dead, line, c.Nodes...)
+		r := examine(t, config)
+		r.want(t, "nodes", Warning, "without slots, failing or not linked: "+dead.Addr(), "CLUSTER FORGET")
+		r.want(t, "slots", OK, "16384 of 16384", "")
+	}
+
+	// A replica takes over, and the master that was stays known, with no slot.
+	dead = c.Nodes[2]
+	dead.Kill()
+	seen(dead, "master,fail .*disconnected$", c.Nodes[0], c.Nodes[1], c.Replicas[2])
+	r := examine(t, Config{URL: "redis://" + c.Nodes[0].Addr() + "?addr=" + c.Nodes[1].Addr()})
+	r.want(t, "reach", OK, "3 masters that answer", "")
+	r.want(t, "nodes", Warning, dead.Addr(), "CLUSTER FORGET")
+	r.want(t, "writes", OK, "", "")
+}
+
+// TestNodesMissed has a node see others in ways that pass.
+func TestNodesMissed(t *testing.T) {
+	t.Parallel()
+	const most = `1 h:1@11 myself,master - 0 0 1 connected 0-5460
+2 h:2@12 master - 0 0 2 connected 5461-10922
+4 h:4@14 slave 1 0 0 1 connected
+5 h:5@15 slave 2 0 0 2 connected
+6 h:6@16 slave 3 0 0 3 connected
+`
+	for _, test := range []struct {
+		name, line    string
+		silent        []string
+		want          Result
+		found, remedy string
+	}{
+		{"all well", "3 h:3@13 master - 0 0 3 connected 10923-16383", nil, OK, "6 nodes", ""},
+		{"one node alone misses it", "3 h:3@13 master,fail? - 0 0 3 connected 10923-16383", nil, Warning, "missed by h:1, though every master answers: h:3", "network"},
+		{"it is not linked to one node", "3 h:3@13 master - 0 0 3 disconnected 10923-16383", nil, Warning, "missed by h:1, though every master answers: h:3", "network"},
+		{"it does not answer, either", "3 h:3@13 master,fail? - 0 0 3 connected 10923-16383", []string{"h:3"}, Failure, "; failing or not linked: h:3", "FORGET"},
+		{"all agree that it has failed", "3 h:3@13 master,fail - 0 0 3 connected 10923-16383", nil, Failure, "; failing or not linked: h:3", "FORGET"},
+		{"an address of it is not known any more", "3 h:3@13 master - 0 0 3 connected 10923-16383\n7 :0@0 master,noaddr - 0 0 0 disconnected", nil, Warning, "without slots, failing or not linked: :0", "FORGET"},
+		{"two at once", "3 h:3@13 master,fail - 0 0 3 connected 10923-16383\n7 h:7@17 slave,fail 3 0 0 3 disconnected", nil, Failure, "; failing or not linked: h:3; without slots, failing or not linked: h:7", "FORGET"},
+	} {
+		p := &patient{masters: []*node{{name: "h:1"}}, silent: test.silent}
+		f := p.judgeNodes(parseNodes(most+test.line), false)
+		if f.Result != test.want || !strings.Contains(f.Found, test.found) || !strings.Contains(f.Remedy, test.remedy) {
+			t.Errorf("%s: nodes is a %s: %q, remedy %q; want a %s with %q, remedy with %q", test.name, f.Result, f.Found, f.Remedy, test.want, test.found, test.remedy)
+		}
+	}
+}
+
 // TestUncoveredSlots takes slots from a Cluster.
 func TestUncoveredSlots(t *testing.T) {
 	t.Parallel()
@@ -128,6 +198,28 @@ func TestSentinel(t *testing.T) {
 	master.WaitForInfo(t, "replication", "connected_slaves:0")
 	r = examine(t, Config{URL: master.URL()})
 	r.want(t, "min-replicas", Failure, "every charge is refused", "")
+}
+
+// TestSentinelsDiffer has Sentinels of one URL watch different masters by the same name.
+func TestSentinelsDiffer(t *testing.T) {
+	t.Parallel()
+	one, other := redistest.Start(t, redistest.Options{}), redistest.Start(t, redistest.Options{})
+	first, second := redistest.StartSentinel(t, "main", one), redistest.StartSentinel(t, "main", other)
+	config := Config{URL: redistest.SentinelURL("main", []*redistest.Server{first, second})}
+	r := examine(t, config)
+	r.want(t, "sentinel", Warning, first.Addr()+" says "+one.Addr()+", "+second.Addr()+" says "+other.Addr(), "SENTINEL REMOVE")
+
+	second.Do(t, "SENTINEL", "REMOVE", "main")
+	r = examine(t, config)
+	r.want(t, "sentinel", Warning, first.Addr()+" says "+one.Addr()+", "+second.Addr()+" says it knows none", "SENTINEL MONITOR")
+
+	host, port, _ := net.SplitHostPort(one.Addr())
+	second.Do(t, "SENTINEL", "MONITOR", "main", host, port, "1")
+	for _, f := range examine(t, config).Checks {
+		if f.Name == "sentinel" && strings.Contains(f.Found, " says ") {
+			t.Errorf("of Sentinels that watch the same master, it is said that %s", f.Found)
+		}
+	}
 }
 
 func TestReplicaBehind(t *testing.T) {

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 
@@ -104,7 +105,8 @@ func minReplicas(ctx context.Context, _ *patient, n *node) Finding {
 // sentinel asks every Sentinel of the URL about the master.
 func sentinel(ctx context.Context, p *patient) Finding {
 	set := p.option.Sentinel.MasterSet
-	var silent []string
+	var silent, said []string
+	masters := map[string]bool{}
 	var found *Finding
 	for _, address := range p.option.InitAddress {
 		option := p.option
@@ -121,12 +123,22 @@ func sentinel(ctx context.Context, p *patient) Finding {
 			f := watched(ctx, client, set)
 			found = &f
 		}
+		if master, told := named(ctx, client, set); told {
+			said = append(said, address+" says "+master)
+			masters[master] = true
+		}
 		client.Close()
 	}
 	if found == nil {
 		return well("none of the Sentinels answers any more").as(Failure, "see that they run: "+strings.Join(silent, ", "))
 	}
 	f := *found
+	if len(masters) > 1 {
+		f.Found += "; they do not name the same master: " + strings.Join(said, ", ")
+		if f.Result <= Warning {
+			f = f.as(Warning, "look again, as a failover may be under way; if it stays so, have all watch the same by SENTINEL REMOVE and SENTINEL MONITOR, or take those that are wrong out of the URL")
+		}
+	}
 	if len(silent) > 0 {
 		f.Found += "; no answer from " + strings.Join(silent, ", ")
 		if f.Result < Warning {
@@ -134,6 +146,18 @@ func sentinel(ctx context.Context, p *patient) Finding {
 		}
 	}
 	return f
+}
+
+// named returns the master that a Sentinel names, and whether it tells.
+func named(ctx context.Context, client rueidis.Client, set string) (master string, told bool) {
+	parts, err := do(ctx, client, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", set).AsStrSlice()
+	switch {
+	case rueidis.IsRedisNil(err):
+		return "it knows none", true
+	case err != nil || len(parts) != 2:
+		return "", false
+	}
+	return net.JoinHostPort(parts[0], parts[1]), true
 }
 
 // watched says how a master is watched, by one of its Sentinels.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/redis/rueidis"
 )
 
 // rounds is how often a latency is measured.
@@ -102,20 +104,29 @@ func (n *node) ahead(ctx context.Context) (ahead time.Duration, err error) {
 	quickest := time.Duration(-1)
 	for range 5 {
 		begun := time.Now()
-		parts, err := n.do(ctx, "TIME").AsIntSlice()
+		now, err := n.now(ctx)
 		took := time.Since(begun)
-		if err == nil && len(parts) != 2 {
-			err = unsaid("the answer has not two parts")
-		}
 		if err != nil {
 			return 0, err
 		}
 		if quickest < 0 || took < quickest {
 			quickest = took
-			ahead = time.Unix(parts[0], parts[1]*1000).Sub(begun.Add(took / 2))
+			ahead = now.Sub(begun.Add(took / 2))
 		}
 	}
 	return ahead, nil
+}
+
+// now returns what the clock of a server reads.
+func (n *node) now(ctx context.Context) (time.Time, error) {
+	parts, err := n.do(ctx, "TIME").AsIntSlice()
+	if err == nil && len(parts) != 2 {
+		err = unsaid("the answer has not two parts")
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	return time.Unix(parts[0], parts[1]*1000), nil
 }
 
 func apart(d time.Duration) string {
@@ -147,42 +158,73 @@ func pauses(_ context.Context, _ *patient, n *node) Finding {
 	return well("its last fork, for a snapshot or the append-only file, held up all callers for %s", short(took))
 }
 
-// slowEntries is how many entries of the slow log are looked at.
-const slowEntries = 128
+// Of the slow log, so many entries are looked at, and those no older: Redis keeps them until others take their place.
+const (
+	slowEntries = 128
+	slowAge     = 24 * time.Hour
+)
+
+// slowCommand is an entry of the slow log.
+type slowCommand struct {
+	at      time.Time
+	took    time.Duration
+	command []string
+}
+
+// slowCommands reads the answer to SLOWLOG GET: of each entry its number, when it began in seconds since 1970, how many
+// microseconds it took, the command, and more.
+func slowCommands(entries []rueidis.RedisMessage) (all []slowCommand) {
+	for _, e := range entries {
+		parts, err := e.ToArray()
+		if err != nil || len(parts) < 4 {
+			continue
+		}
+		at, err1 := parts[1].AsInt64()
+		micros, err2 := parts[2].AsInt64()
+		command, err3 := parts[3].AsStrSlice()
+		if err1 != nil || err2 != nil || err3 != nil || len(command) == 0 {
+			continue
+		}
+		all = append(all, slowCommand{time.Unix(at, 0), time.Duration(micros) * time.Microsecond, command})
+	}
+	return all
+}
+
+// recent returns those commands of a slow log that began in the last day before now.
+func recent(all []slowCommand, now time.Time) []slowCommand {
+	return slices.DeleteFunc(slices.Clone(all), func(c slowCommand) bool { return now.Sub(c.at) > slowAge })
+}
 
 func slowLog(ctx context.Context, p *patient, n *node) Finding {
 	entries, err := n.do(ctx, "SLOWLOG", "GET", fmt.Sprint(slowEntries)).ToArray()
 	if err != nil {
 		return notTold(err, "SLOWLOG GET")
 	}
+	commands, span := slowCommands(entries), "of the whole slow log" // where TIME is refused
+	if now, err := n.now(ctx); err == nil {
+		commands, span = recent(commands, now.Add(p.config.ahead[n.name])), "in the last day"
+	}
 	ours, others := 0, 0
 	var ourWorst, otherWorst time.Duration
 	worstCommand := ""
-	for _, e := range entries {
-		parts, err := e.ToArray()
-		if err != nil || len(parts) < 4 {
-			continue
-		}
-		micros, err1 := parts[2].AsInt64()
-		command, err2 := parts[3].AsStrSlice()
-		if err1 != nil || err2 != nil || len(command) == 0 {
-			continue
-		}
-		took := time.Duration(micros) * time.Microsecond
-		if isOurs(command, p.config.Prefix) {
+	for _, c := range commands {
+		if isOurs(c.command, p.config.Prefix) {
 			ours++
-			ourWorst = max(ourWorst, took)
-		} else if others++; took > otherWorst {
-			otherWorst, worstCommand = took, strings.ToUpper(command[0]) // alone: what follows may be a secret
+			ourWorst = max(ourWorst, c.took)
+		} else if others++; c.took > otherWorst {
+			otherWorst, worstCommand = c.took, strings.ToUpper(c.command[0]) // alone: what follows may be a secret
 		}
 	}
 	switch {
 	case ours > 0:
-		return well("%d of %d slow commands are Sluice's own, the slowest took %s", ours, len(entries), short(ourWorst)).as(Warning,
+		return well("%s, %d of %d slow commands are Sluice's own, the slowest took %s", span, ours, len(commands), short(ourWorst)).as(Warning,
 			"its machine is overloaded, or its memory swapped out: see the load, and used_memory_rss")
 	case others > 0:
-		return well("no slow command is Sluice's; of %d others the slowest, %s, held up all callers for %s", others, worstCommand, short(otherWorst)).
+		return well("%s, no slow command is Sluice's; of %d others the slowest, %s, held up all callers for %s", span, others, worstCommand, short(otherWorst)).
 			as(Note, "where store_timeout is shorter than that, on_error decided meanwhile; SLOWLOG GET says what else is slow")
+	}
+	if len(entries) > 0 {
+		return well("its slow log has no slow command %s", span)
 	}
 	return well("its slow log is empty")
 }

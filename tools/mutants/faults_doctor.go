@@ -4,7 +4,10 @@ package main
 var (
 	examining           = suite{dir: "server/doctor"}
 	examiningCluster    = suite{dir: "server/doctor", run: "^Test(ClusterUnseen|SlotRanges|WhichSlotsCommand)$"}
-	examiningProtection = suite{dir: "server/doctor", run: "^Test(Protection|ProtectionByTLS|MasterBySentinel)$"}
+	examiningProtection = suite{dir: "server/doctor", run: "^Test(Protection|ProtectionByTLS|MasterBySentinel|TakesAnybody|TakesAnybodyHere|AsksWithoutPassword)$"}
+	examiningSlowLog    = suite{dir: "server/doctor", run: "^Test(SlowLog|Recent)$"}
+	examiningNodes      = suite{dir: "server/doctor", run: "^TestNodesMissed$"}
+	examiningSentinels  = suite{dir: "server/doctor", run: "^TestSentinelsDiffer$"}
 	examiningUntold     = suite{dir: "server/doctor", run: "^Test(InfoLacks|NoSuchSetting|RemediesTell|SlotsOnTheMove|KeysDenied)$"}
 	examiningScript     = suite{dir: "server/cmd/sluice", run: "^TestScripts$/^doctor$"}
 	redisKinds          = suite{dir: "store/redisstore", run: "^Test(KindOf|MeantToStay)"}
@@ -139,6 +142,36 @@ var doctorFaults = []fault{
 		new: "false:",
 	},
 	{
+		name: "a Redis that Sluice has a password for is closed to others",
+		file: "server/doctor/protection.go", by: examiningProtection,
+		old: "if named {",
+		new: "if false {",
+	},
+	{
+		name: "the remedy sets the user off that Sluice is",
+		file: "server/doctor/protection.go", by: examiningProtection,
+		old: `if p.option.Username == "" || p.option.Username == "default" {`,
+		new: "if false {",
+	},
+	{
+		name: "who has a certificate is anybody",
+		file: "server/doctor/protection.go", by: examiningProtection,
+		old: "trusted.Certificates = nil",
+		new: "_ = trusted",
+	},
+	{
+		name: "a server that takes a connection without a word is waited for without end",
+		file: "server/doctor/protection.go", by: examiningProtection,
+		old: "if conn.SetDeadline(time.Now().Add(unnamedTime)) != nil {",
+		new: "if conn == nil {",
+	},
+	{
+		name: "a Redis that takes anybody on this machine is a warning",
+		file: "server/doctor/protection.go", by: examiningProtection,
+		old: "return f.as(Note, p.shutDefault())",
+		new: "return f.as(Warning, p.shutDefault())",
+	},
+	{
 		name: "an answer of INFO that lacks a field is no answer",
 		file: "server/doctor/untold.go", by: examiningUntold,
 		old: "if n.untold != nil {\n",
@@ -185,6 +218,48 @@ var doctorFaults = []fault{
 		file: "server/doctor/untold.go", by: examiningUntold,
 		old: `return strings.HasPrefix(refusal, "NOPERM") && keysDenied`,
 		new: `return false && keysDenied`,
+	},
+	{
+		name: "what was slow once is told of for ever",
+		file: "server/doctor/speed.go", by: examiningSlowLog,
+		old: "now.Sub(c.at) > slowAge",
+		new: "now.Sub(c.at) > 1000*slowAge",
+	},
+	{
+		name: "nothing is slow where a server does not say what time it is",
+		file: "server/doctor/speed.go", by: examiningSlowLog,
+		old: "commands, span := slowCommands(entries), \"of the whole slow log\"",
+		new: "commands, span := slowCommands(entries[:0]), \"of the whole slow log\"",
+	},
+	{
+		name: "a node without slots that is gone keeps Sluice from working",
+		file: "server/doctor/cluster.go", by: examiningNodes,
+		old: "case !n.slots:",
+		new: "case false:",
+	},
+	{
+		name: "what one node alone misses keeps Sluice from working",
+		file: "server/doctor/cluster.go", by: examiningNodes,
+		old: "case lost || len(p.silent) > 0:",
+		new: "case true:",
+	},
+	{
+		name: "a master that is silent to the doctor, too, serves",
+		file: "server/doctor/cluster.go", by: examiningNodes,
+		old: "case lost || len(p.silent) > 0:",
+		new: "case lost:",
+	},
+	{
+		name: "Sentinels that watch different masters are well",
+		file: "server/doctor/replicas.go", by: examiningSentinels,
+		old: "len(masters) > 1",
+		new: "len(masters) > 2",
+	},
+	{
+		name: "a Sentinel that knows no master is none that differs",
+		file: "server/doctor/replicas.go", by: examiningSentinels,
+		old: `return "it knows none", true`,
+		new: `return "it knows none", false`,
 	},
 	{
 		name: "doctor ends well with warnings",
