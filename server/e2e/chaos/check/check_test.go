@@ -301,14 +301,32 @@ func TestInTime(t *testing.T) {
 		m.lets(1, s)[0].Took = took
 		return m
 	}
-	for took, excused := range map[int64]int{150 * ms: 0, 151 * ms: 1, 250 * ms: 1} {
-		m := late(took)
-		m.requireOnly(t, "")
-		if r := Run(&m.Run); r.Excused != excused {
-			t.Errorf("a check that took %d: %d excused, want %d", took, r.Excused, excused)
+	late(150*ms).requireOnly(t, "")
+	late(151*ms).requireOnly(t, InTime)                          // on a machine that did not stand still
+	wakes := record.Ping{Asked: begin + s + 10*ms, Took: 4 * ms} // a server, or those who ask
+	for _, stood := range []func(m *made){
+		func(m *made) { m.Pings = []record.Ping{{Asked: wakes.Asked, Took: wakes.Took}} },
+		func(m *made) { m.Late = []record.Ping{wakes} },
+	} {
+		for took, excused := range map[int64]int{150 * ms: 0, 151 * ms: 1, 258 * ms: 1} {
+			m := late(took)
+			stood(m)
+			m.requireOnly(t, "")
+			if r := Run(&m.Run); r.Excused != excused {
+				t.Errorf("a check that took %d: %d excused, want %d", took, r.Excused, excused)
+			}
 		}
+		m := late(259 * ms)
+		stood(m)
+		m.requireOnly(t, InTime)
+		m = late(151 * ms)
+		stood(m)
+		m.Checks[0].Asked = begin + 2*s // when it was over
+		m.requireOnly(t, InTime)
 	}
-	late(251*ms).requireOnly(t, InTime)
+	m := late(151 * ms) // another server stood still
+	m.Servers, m.Pings = 2, []record.Ping{{Server: 1, Asked: begin + s, Took: 100 * ms}}
+	m.requireOnly(t, InTime)
 
 	for _, test := range []struct {
 		ping record.Ping
@@ -326,7 +344,7 @@ func TestInTime(t *testing.T) {
 		m.Servers = 2
 		m.requireOnly(t, InTime)
 	}
-	m := late(500 * ms)
+	m = late(500 * ms)
 	m.Late = []record.Ping{{Asked: begin + s, Took: 200 * ms}}
 	m.requireOnly(t, "")
 	if r := Run(&m.Run); r.Excused != 1 || r.Worst.Took != 500*ms {
