@@ -305,7 +305,7 @@ func TestInTime(t *testing.T) {
 	late(151*ms).requireOnly(t, InTime)                          // on a machine that did not stand still
 	wakes := record.Ping{Asked: begin + s + 10*ms, Took: 4 * ms} // a server, or those who ask
 	for _, stood := range []func(m *made){
-		func(m *made) { m.Pings = []record.Ping{{Asked: wakes.Asked, Took: wakes.Took}} },
+		func(m *made) { m.Pings = []record.Ping{wakes} },
 		func(m *made) { m.Late = []record.Ping{wakes} },
 	} {
 		for took, excused := range map[int64]int{150 * ms: 0, 151 * ms: 1, 258 * ms: 1} {

@@ -74,16 +74,18 @@ func TestShares(t *testing.T) {
 	}
 	apart := func(back int64) *made { // server 2 has Redis again, after a while during which the others may think it gone
 		m := byShares(windowLimit)
-		m.End = begin + 6*s
-		m.told(0, 3400*ms)
-		m.told(1, 3400*ms)
+		m.End = begin + 12*s
+		for _, at := range []int64{3400 * ms, 7400 * ms} {
+			m.told(0, at)
+			m.told(1, at)
+		}
 		m.told(2, back)
-		m.share(0, 10, 4500*ms)
-		m.share(1, 11, 4500*ms)
+		m.share(0, 10, 8500*ms)
+		m.share(1, 11, 8500*ms)
 		return m
 	}
-	apart(3400*ms).requireOnly(t, Shares)
-	apart(3600*ms).requireOnly(t, "")
+	apart(7500*ms).requireOnly(t, Shares)
+	apart(7501*ms).requireOnly(t, "")
 	m := byShares(windowLimit)
 	m.share(1, 1, s+500*ms)
 	m.Begin += 3 * s // so that they may not know yet
