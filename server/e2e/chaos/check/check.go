@@ -44,6 +44,7 @@ func (r *Report) violate(rule, format string, args ...any) {
 const (
 	Bound    = "bound"
 	Shares   = "shares add up"
+	Alone    = "no share is more than the limit"
 	Refusal  = "a refusal takes nothing"
 	InTime   = "in time"
 	OnError  = "on_error"
@@ -55,7 +56,7 @@ const (
 )
 
 // Rules are all rules in the order in which they are told.
-var Rules = []string{Bound, Shares, Refusal, InTime, OnError, Back, Ticks, Expiry, Resource, Rotated}
+var Rules = []string{Bound, Shares, Alone, Refusal, InTime, OnError, Back, Ticks, Expiry, Resource, Rotated}
 
 // Run looks at a run.
 func Run(run *record.Run) *Report {

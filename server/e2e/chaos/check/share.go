@@ -95,7 +95,7 @@ func (s *subject) shares(r *Report, a *apartness) {
 		}
 		alone := eras(s.checks, func(c *record.Check) bool { return byShare(c) && int(c.Server) == server }, begun)
 		for _, era := range alone {
-			s.hold(r, Shares, era)
+			s.hold(r, Alone, era)
 		}
 	}
 }
