@@ -294,6 +294,40 @@ func TestRefusalLater(t *testing.T) {
 	cached.requireOnly(t, "")
 }
 
+// TestRefusalLooked shows that only those checks count as looked at that could have been a violation.
+func TestRefusalLooked(t *testing.T) {
+	t.Parallel()
+	for _, l := range []record.Limit{bucketLimit, windowLimit, fixedLimit, alignedLimit, counterLimit} {
+		for _, test := range []struct {
+			name string
+			add  func(m *made)
+			want int
+		}{
+			{"admitted", func(m *made) { m.asks(1, 0, 1, true, 19) }, 1},
+			{"admitted, and nothing is said of what is left", func(m *made) { m.asks(1, 0, 1, true, record.Unknown) }, 1},
+			{"refused, though some is left", func(m *made) { m.asks(1, 0, 21, false, 20) }, 1},
+			{"refused, and nothing is said of what is left", func(m *made) { m.asks(1, 0, 21, false, record.Unknown) }, 0},
+			{"refused, because all is taken", func(m *made) {
+				m.asks(1, 0, 20, true, 0)
+				m.asks(1, 20*ms, 1, false, 0)
+			}, 1},
+			{"after a question without a decision", func(m *made) {
+				m.asks(1, 0, 20, true, record.Unknown)[0].Source = record.ErrorPolicy
+				m.asks(1, s, 1, false, 0)
+				m.asks(1, 2001*ms+clockSlack, 1, false, 0)
+				m.asks(1, 7*s, 1, true, 19)
+			}, 1},
+		} {
+			m := runOf(l)
+			test.add(m)
+			m.requireOnly(t, "")
+			if r := Run(&m.Run); r.Looked[Refusal] != test.want {
+				t.Errorf("limit %v, %s: looked at %d, want %d", l, test.name, r.Looked[Refusal], test.want)
+			}
+		}
+	}
+}
+
 func TestInTime(t *testing.T) {
 	t.Parallel()
 	late := func(took int64) *made {
