@@ -196,15 +196,19 @@ func checkAgain(o options, out io.Writer) error {
 	return nil
 }
 
-// one breaks one topology. What its processes wrote is kept where something is wrong.
+// one breaks one topology. What its processes wrote is kept where something is wrong. Where Redis could not be broken or mended,
+// which is the error, what was seen until then is gone over all the same.
 func (s *summary) one(t world.Topology, o options, programs world.Programs, out io.Writer) error {
 	dir, err := newDir(t)
 	if err != nil {
 		return err
 	}
-	run, err := runOne(t, o, programs, dir, out)
-	if err != nil {
-		return fmt.Errorf("%w (logs are in %s)", err, dir)
+	run, broke := runOne(t, o, programs, dir, out)
+	if broke != nil {
+		broke = fmt.Errorf("%w (logs are in %s)", broke, dir)
+		if !errors.Is(broke, faults.ErrRedis) {
+			return broke
+		}
 	}
 	report := check.Run(run)
 	if len(report.Violations) > 0 {
@@ -222,7 +226,9 @@ func (s *summary) one(t world.Topology, o options, programs world.Programs, out 
 	s.add(run, report)
 	if len(report.Violations) > 0 {
 		fmt.Fprintf(out, "%s: what the processes wrote is in %s, and the record, for -check\n", t, dir)
-		return nil
+	}
+	if len(report.Violations) > 0 || broke != nil {
+		return broke
 	}
 	return os.RemoveAll(dir)
 }
