@@ -17,17 +17,20 @@ func TestIdle(t *testing.T) {
 	for _, test := range []struct {
 		rule  string
 		blind []world.Topology
+		stood int    // answers at the end before which the machine stood still
 		want  string // part of the error; "" for none
 	}{
 		{rule: check.Shares},
-		{check.Shares, []world.Topology{world.Cluster}, `cluster: "shares add up" has looked at nothing`},
-		{check.Back, []world.Topology{world.Single}, `single: "back to normal" has looked at nothing`},
-		{check.Rotated, []world.Topology{world.Single, world.Cluster}, ""},
-		{check.Rotated, world.Topologies, `"what is rotated counts" has looked at nothing`},
+		{check.Shares, []world.Topology{world.Cluster}, 1, `cluster: "shares add up" has looked at nothing`},
+		{check.Back, []world.Topology{world.Single}, 0, `single: "back to normal" has looked at nothing`},
+		{check.Back, []world.Topology{world.Single}, 1, ""},
+		{check.Back, world.Topologies, 1, `"back to normal" has looked at nothing`},
+		{check.Rotated, []world.Topology{world.Single, world.Cluster}, 0, ""},
+		{check.Rotated, world.Topologies, 0, `"what is rotated counts" has looked at nothing`},
 	} {
 		s := newSummary(1)
 		for _, topology := range world.Topologies {
-			r := &check.Report{Looked: map[string]int{}}
+			r := &check.Report{Looked: map[string]int{}, Stood: test.stood}
 			for _, rule := range check.Rules {
 				r.Looked[rule] = 1
 			}

@@ -98,6 +98,7 @@ func back(run *record.Run, still []stalls, r *Report) {
 		}
 		stood := still[c.Server].longest(c.Asked-settled, c.Answered())
 		if stood >= run.Deadline {
+			r.Stood++
 			continue
 		}
 		r.Looked[Back]++

@@ -27,6 +27,7 @@ type Report struct {
 	Found      map[string]int // how many violations by rule; only the first few are kept
 	Looked     map[string]int // how much each rule has looked at, so that none passes by looking at nothing
 	Excused    int            // answers that came late while the machine stood still
+	Stood      int            // answers after the end that are not looked at because the machine stood still before them
 	Longest    record.Check   // of those that count: the one that took longest
 	Worst      record.Check   // the one that took longest of all
 }

@@ -456,6 +456,9 @@ func TestBack(t *testing.T) {
 	}
 	stood(99*ms).requireOnly(t, Back)
 	stood(100*ms).requireOnly(t, "")
+	if r := Run(&stood(100 * ms).Run); r.Looked[Back] != 0 || r.Stood != 1 {
+		t.Errorf("looked at %d, and the machine stood still before %d, want 0 and 1", r.Looked[Back], r.Stood)
+	}
 	late := func(took int64) *made { // a check that has waited for the store in vain
 		m := stood(took)
 		m.Checks[0].Took = 101 * ms
