@@ -71,6 +71,9 @@ func runOne(t world.Topology, o options, programs world.Programs, dir string, ou
 	run.Readings = reading()
 	pings := asking.Stop(run)
 	run.End = time.Now().UnixNano()
+	if errors.Is(err, faults.ErrRedis) { // what was answered until then can be looked at, and what is measured at the end is not there
+		run.Faults, run.Processes = append(run.Faults, runner.Lost(run.End)), nil
+	}
 	if err != nil {
 		return run, err
 	}

@@ -74,14 +74,17 @@ func forgotten(run *record.Run, from, to int64) bool {
 	})
 }
 
-// lentFor is how many milliseconds what is lent may be out, and how long the exception of a schedule lasts.
-const lentFor = 60e3
+const (
+	// exceptFor is how many milliseconds the exception lasts that a schedule makes, of a policy that nobody asks about.
+	exceptFor = 60e3
+	// probeFor is for how many milliseconds a key is known that servers take a unit of to see whether Redis can be written.
+	probeFor = 2e3
+)
 
 // expiry sees that no key is left without a time to live, or with one that is longer than the limits of its policy can
-// mean, but those that are meant to stay: the fleet's own.
+// mean, and what is lent of it, but those that are meant to stay: the fleet's own.
 func expiry(run *record.Run, r *Report) {
-	most := map[string]int64{} // by policy, in milliseconds
-	longest := int64(0)
+	most := map[string]int64{"probe": probeFor} // by policy, in milliseconds
 	for _, p := range run.Policies {
 		for _, l := range p.Limits {
 			period := l.Period
@@ -91,31 +94,35 @@ func expiry(run *record.Run, r *Report) {
 			most[p.Name] = max(most[p.Name], 2*period/1e6+1e3)
 		}
 		if p.Lent {
-			most[p.Name] += lentFor
+			most[p.Name] += loan / 1e6
 		}
-		longest = max(longest, most[p.Name])
 	}
 	for _, k := range run.Left {
 		r.Looked[Expiry]++
 		may, known := most[policyOf(k.Key)]
 		if !known {
-			may = longest + lentFor
+			may = exceptFor
 		}
 		switch {
 		case strings.Contains(k.Key, "{~fleet}"):
 		case k.TTL == -1:
 			r.violate(Expiry, "%q has no time to live", k.Key)
-		case strings.Contains(k.Key, "{~overrides|"), strings.Contains(k.Key, "{~blocks|"): // lists, which live for an hour longer
+		case strings.Contains(k.Key, "{~overrides|"), strings.Contains(k.Key, "{~blocks|"): // lists, which live for two hours longer
 		case k.TTL > may:
 			r.violate(Expiry, "%q lives for another %d ms, and no limit means anything for longer than %d ms", k.Key, k.TTL, may)
 		}
 	}
 }
 
-// policyOf returns the policy, or the namespace, that a key of Redis is of, as it is spelled behind its brace.
+// policyOf returns the policy, or the namespace, that a key of Redis is of, as it is spelled behind its brace. Of Envoy's keys,
+// whose namespace is but a period, it is the first key of the descriptor, behind the domain.
 func policyOf(key string) string {
 	_, tag, _ := strings.Cut(key, "{")
-	name, _, _ := strings.Cut(tag, "|")
+	name, rest, _ := strings.Cut(tag, "|")
+	if strings.HasPrefix(name, "~envoy.") {
+		_, descriptor, _ := strings.Cut(rest, "|")
+		name, _, _ = strings.Cut(descriptor, "=")
+	}
 	return strings.TrimPrefix(name, "~")
 }
 

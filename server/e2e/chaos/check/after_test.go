@@ -57,16 +57,24 @@ func TestExpiry(t *testing.T) {
 		{record.Left{Key: "sluice:{p|k}", TTL: 5_000}, ""}, // twice ten units of a second with a burst of twenty
 		{record.Left{Key: "sluice:{p|k}", TTL: 5_001}, Expiry},
 		{record.Left{Key: "sluice:{~p|k}", TTL: 5_001}, Expiry},
-		{record.Left{Key: "sluice:{lent|k}", TTL: 65_000}, ""},
-		{record.Left{Key: "sluice:{lent|k}", TTL: 65_001}, Expiry},
-		{record.Left{Key: "sluice:{other|k}!", TTL: 125_000}, ""}, // of a policy that is not asked about
-		{record.Left{Key: "sluice:{other|k}!", TTL: 125_001}, Expiry},
+		{record.Left{Key: "sluice:{lent|k}", TTL: 6_000}, ""}, // a loan of a second, and then as all others
+		{record.Left{Key: "sluice:{lent|k}", TTL: 6_001}, Expiry},
+		{record.Left{Key: "sluice:{~envoy.second|chaos|envoy.window=k0}", TTL: 3_000}, ""},
+		{record.Left{Key: "sluice:{~envoy.second|chaos|envoy.window=k0}", TTL: 3_001}, Expiry},
+		{record.Left{Key: "sluice:{~envoy.second|chaos|envoy.bucket=k0}", TTL: 5_000}, ""},
+		{record.Left{Key: "sluice:{~envoy.second|chaos|envoy.bucket=k0}", TTL: 5_001}, Expiry},
+		{record.Left{Key: "sluice:{~probe|probe}", TTL: 2_000}, ""},
+		{record.Left{Key: "sluice:{~probe|probe}", TTL: 2_001}, Expiry},
+		{record.Left{Key: "sluice:{other|k}!", TTL: 60_000}, ""}, // of a policy that is not asked about
+		{record.Left{Key: "sluice:{other|k}!", TTL: 60_001}, Expiry},
 		{record.Left{Key: "sluice:{~fleet}entries", TTL: -1}, ""},
 		{record.Left{Key: "sluice:{~overrides|p}keys", TTL: 3_700_000}, ""},
 		{record.Left{Key: "sluice:{~overrides|p}keys", TTL: -1}, Expiry},
 	} {
 		m := runOf(bucketLimit)
-		m.Policies = append(m.Policies, record.Policy{Name: "lent", Limits: m.Policies[0].Limits, Lent: true})
+		m.Policies = append(m.Policies, record.Policy{Name: "lent", Limits: m.Policies[0].Limits, Lent: true},
+			record.Policy{Name: "envoy.window", Limits: []record.Limit{alignedLimit}, Foreign: true},
+			record.Policy{Name: "envoy.bucket", Limits: m.Policies[0].Limits, Foreign: true})
 		m.Left = []record.Left{test.left}
 		m.requireOnly(t, test.rule)
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/sluice-project/sluice/server/e2e/chaos/record"
 )
 
-// loan is how long units may be spent that were lent before Redis has forgotten it.
+// loan is how long units are lent at the longest, and so may be spent that were lent before Redis has forgotten it.
 const loan = 1e9
 
 // bounds holds what was admitted of a key against what each limit promises, from one instant at which Redis may have

@@ -27,6 +27,7 @@ type Report struct {
 	Found      map[string]int // how many violations by rule; only the first few are kept
 	Looked     map[string]int // how much each rule has looked at, so that none passes by looking at nothing
 	Excused    int            // answers that came late while the machine stood still
+	Stood      int            // answers after the end that are not looked at because the machine stood still before them
 	Longest    record.Check   // of those that count: the one that took longest
 	Worst      record.Check   // the one that took longest of all
 }
@@ -44,6 +45,7 @@ func (r *Report) violate(rule, format string, args ...any) {
 const (
 	Bound    = "bound"
 	Shares   = "shares add up"
+	Alone    = "no share is more than the limit"
 	Refusal  = "a refusal takes nothing"
 	InTime   = "in time"
 	OnError  = "on_error"
@@ -55,7 +57,7 @@ const (
 )
 
 // Rules are all rules in the order in which they are told.
-var Rules = []string{Bound, Shares, Refusal, InTime, OnError, Back, Ticks, Expiry, Resource, Rotated}
+var Rules = []string{Bound, Shares, Alone, Refusal, InTime, OnError, Back, Ticks, Expiry, Resource, Rotated}
 
 // Run looks at a run.
 func Run(run *record.Run) *Report {

@@ -294,6 +294,40 @@ func TestRefusalLater(t *testing.T) {
 	cached.requireOnly(t, "")
 }
 
+// TestRefusalLooked shows that only those checks count as looked at that could have been a violation.
+func TestRefusalLooked(t *testing.T) {
+	t.Parallel()
+	for _, l := range []record.Limit{bucketLimit, windowLimit, fixedLimit, alignedLimit, counterLimit} {
+		for _, test := range []struct {
+			name string
+			add  func(m *made)
+			want int
+		}{
+			{"admitted", func(m *made) { m.asks(1, 0, 1, true, 19) }, 1},
+			{"admitted, and nothing is said of what is left", func(m *made) { m.asks(1, 0, 1, true, record.Unknown) }, 1},
+			{"refused, though some is left", func(m *made) { m.asks(1, 0, 21, false, 20) }, 1},
+			{"refused, and nothing is said of what is left", func(m *made) { m.asks(1, 0, 21, false, record.Unknown) }, 0},
+			{"refused, because all is taken", func(m *made) {
+				m.asks(1, 0, 20, true, 0)
+				m.asks(1, 20*ms, 1, false, 0)
+			}, 1},
+			{"after a question without a decision", func(m *made) {
+				m.asks(1, 0, 20, true, record.Unknown)[0].Source = record.ErrorPolicy
+				m.asks(1, s, 1, false, 0)
+				m.asks(1, 2001*ms+clockSlack, 1, false, 0)
+				m.asks(1, 7*s, 1, true, 19)
+			}, 1},
+		} {
+			m := runOf(l)
+			test.add(m)
+			m.requireOnly(t, "")
+			if r := Run(&m.Run); r.Looked[Refusal] != test.want {
+				t.Errorf("limit %v, %s: looked at %d, want %d", l, test.name, r.Looked[Refusal], test.want)
+			}
+		}
+	}
+}
+
 func TestInTime(t *testing.T) {
 	t.Parallel()
 	late := func(took int64) *made {
@@ -301,14 +335,32 @@ func TestInTime(t *testing.T) {
 		m.lets(1, s)[0].Took = took
 		return m
 	}
-	for took, excused := range map[int64]int{150 * ms: 0, 151 * ms: 1, 250 * ms: 1} {
-		m := late(took)
-		m.requireOnly(t, "")
-		if r := Run(&m.Run); r.Excused != excused {
-			t.Errorf("a check that took %d: %d excused, want %d", took, r.Excused, excused)
+	late(150*ms).requireOnly(t, "")
+	late(151*ms).requireOnly(t, InTime)                          // on a machine that did not stand still
+	wakes := record.Ping{Asked: begin + s + 10*ms, Took: 4 * ms} // a server, or those who ask
+	for _, stood := range []func(m *made){
+		func(m *made) { m.Pings = []record.Ping{wakes} },
+		func(m *made) { m.Late = []record.Ping{wakes} },
+	} {
+		for took, excused := range map[int64]int{150 * ms: 0, 151 * ms: 1, 258 * ms: 1} {
+			m := late(took)
+			stood(m)
+			m.requireOnly(t, "")
+			if r := Run(&m.Run); r.Excused != excused {
+				t.Errorf("a check that took %d: %d excused, want %d", took, r.Excused, excused)
+			}
 		}
+		m := late(259 * ms)
+		stood(m)
+		m.requireOnly(t, InTime)
+		m = late(151 * ms)
+		stood(m)
+		m.Checks[0].Asked = begin + 2*s // when it was over
+		m.requireOnly(t, InTime)
 	}
-	late(251*ms).requireOnly(t, InTime)
+	m := late(151 * ms) // another server stood still
+	m.Servers, m.Pings = 2, []record.Ping{{Server: 1, Asked: begin + s, Took: 100 * ms}}
+	m.requireOnly(t, InTime)
 
 	for _, test := range []struct {
 		ping record.Ping
@@ -326,7 +378,7 @@ func TestInTime(t *testing.T) {
 		m.Servers = 2
 		m.requireOnly(t, InTime)
 	}
-	m := late(500 * ms)
+	m = late(500 * ms)
 	m.Late = []record.Ping{{Asked: begin + s, Took: 200 * ms}}
 	m.requireOnly(t, "")
 	if r := Run(&m.Run); r.Excused != 1 || r.Worst.Took != 500*ms {
@@ -404,6 +456,9 @@ func TestBack(t *testing.T) {
 	}
 	stood(99*ms).requireOnly(t, Back)
 	stood(100*ms).requireOnly(t, "")
+	if r := Run(&stood(100 * ms).Run); r.Looked[Back] != 0 || r.Stood != 1 {
+		t.Errorf("looked at %d, and the machine stood still before %d, want 0 and 1", r.Looked[Back], r.Stood)
+	}
 	late := func(took int64) *made { // a check that has waited for the store in vain
 		m := stood(took)
 		m.Checks[0].Took = 101 * ms

@@ -64,8 +64,10 @@ func (s *subject) refusals(r *Report) {
 		for _, m := range models {
 			least = min(least, m.room(c, since))
 		}
-		r.Looked[Refusal]++
 		cost := int64(c.Cost)
+		if cost > 0 && least >= cost || least > 0 && c.Remaining != record.Unknown { // else no answer would be a violation
+			r.Looked[Refusal]++
+		}
 		switch {
 		case !c.Allowed && cost > 0 && least >= cost:
 			r.violate(Refusal, "%s: %d refused at %s by server %d (%s), though %d must be left at the least", s.name, cost, s.at(c.Asked),

@@ -7,8 +7,10 @@ import (
 )
 
 const (
-	// apartTime is after how long without Redis a server may be thought gone, and its share be the others'.
-	apartTime = 3e9
+	// apartTime is after how long without Redis a server may be thought gone, and its share be the others'. They go by the
+	// number without it no sooner than eight seconds after it has had Redis: three until it is not counted, and five for
+	// which that must be told. One of the eight may pass until it says again that it is alive.
+	apartTime = 7e9
 	// togetherTime is how long after it is back all have heard of it: two times at which they say that they are alive, and
 	// what one of them may take.
 	togetherTime = 3e9
@@ -93,7 +95,7 @@ func (s *subject) shares(r *Report, a *apartness) {
 		}
 		alone := eras(s.checks, func(c *record.Check) bool { return byShare(c) && int(c.Server) == server }, begun)
 		for _, era := range alone {
-			s.hold(r, Shares, era)
+			s.hold(r, Alone, era)
 		}
 	}
 }

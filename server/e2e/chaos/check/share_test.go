@@ -62,28 +62,34 @@ func TestShares(t *testing.T) {
 					m.Faults = append(m.Faults, record.Fault{From: begin + s + 400*ms, To: begin + s + 450*ms, Anew: []int{1}})
 					m.share(1, most+1, s+500*ms)
 				},
+				rule: Alone,
 			},
 		} {
-			b.run, b.rule, b.name = func() *made {
+			if b.rule == "" {
+				b.rule = Shares
+			}
+			b.run, b.name = func() *made {
 				m := byShares(l)
 				m.share(0, most-20, s)
 				return m
-			}, Shares, []string{"bucket", "window", "fixed"}[l.Algorithm]+" "+b.name
+			}, []string{"bucket", "window", "fixed"}[l.Algorithm]+" "+b.name
 			b.test(t)
 		}
 	}
 	apart := func(back int64) *made { // server 2 has Redis again, after a while during which the others may think it gone
 		m := byShares(windowLimit)
-		m.End = begin + 6*s
-		m.told(0, 3400*ms)
-		m.told(1, 3400*ms)
+		m.End = begin + 12*s
+		for _, at := range []int64{3400 * ms, 7400 * ms} {
+			m.told(0, at)
+			m.told(1, at)
+		}
 		m.told(2, back)
-		m.share(0, 10, 4500*ms)
-		m.share(1, 11, 4500*ms)
+		m.share(0, 10, 8500*ms)
+		m.share(1, 11, 8500*ms)
 		return m
 	}
-	apart(3400*ms).requireOnly(t, Shares)
-	apart(3600*ms).requireOnly(t, "")
+	apart(7500*ms).requireOnly(t, Shares)
+	apart(7501*ms).requireOnly(t, "")
 	m := byShares(windowLimit)
 	m.share(1, 1, s+500*ms)
 	m.Begin += 3 * s // so that they may not know yet
@@ -135,4 +141,17 @@ func TestSharesOfAnotherShard(t *testing.T) {
 	began(tells((fleet+1)%3, true, long...)).requireOnly(t, "")
 	began(tells(fleet, false, long...)).requireOnly(t, "")
 	began(tells(fleet, true, 1100*ms, 4*s, 4900*ms)).requireOnly(t, "")
+}
+
+// TestSharesLookedAt shows that what all servers admit together counts as looked at only where it was looked at.
+func TestSharesLookedAt(t *testing.T) {
+	t.Parallel()
+	m := byShares(windowLimit)
+	if r := Run(&m.Run); r.Looked[Shares] != 20 || r.Looked[Alone] != 20 {
+		t.Errorf("looked at %d together and %d alone, want 20 and 20", r.Looked[Shares], r.Looked[Alone])
+	}
+	m.Begin += 3 * s // so that they may not know of each other
+	if r := Run(&m.Run); r.Looked[Shares] != 0 || r.Looked[Alone] != 20 {
+		t.Errorf("of servers that may not know of each other: looked at %d together and %d alone, want 0 and 20", r.Looked[Shares], r.Looked[Alone])
+	}
 }

@@ -29,6 +29,7 @@ type Runner struct {
 
 	lineage []string // of the shards, when it was seen last; of the track of Redis alone
 	seen    int64    // before it was
+	lost    int64    // when it was seen last before Redis could not be broken or mended, 0 where it always could
 }
 
 // NewRunner returns a runner that tells each fault when it is over. From now on it sees where another node becomes a master,
@@ -70,6 +71,12 @@ func (r *Runner) Run(seed uint64, length time.Duration) ([]record.Fault, error) 
 	return r.notes, context.Cause(ctx)
 }
 
+// Lost returns a fault for the time in which nobody knows what Redis has forgotten, after an error of Redis's: since all was
+// seen to be well for the last time.
+func (r *Runner) Lost(until int64) record.Fault {
+	return record.Fault{Kind: "lost", Target: "Redis", From: r.lost, To: until, Forgets: true, ForgetFrom: r.lost, ForgetTo: until, Shard: noShard}
+}
+
 // run breaks what a schedule says, until its time is over: where a failover takes long, there is no time for its last faults.
 func (r *Runner) run(ctx context.Context, track *Track, schedule []Fault, begin time.Time, length time.Duration) error {
 	for _, f := range schedule {
@@ -77,8 +84,13 @@ func (r *Runner) run(ctx context.Context, track *Track, schedule []Fault, begin 
 		if ctx.Err() != nil || time.Since(begin) > length {
 			return nil
 		}
+		seen := int64(0)
+		if !track.ofServers {
+			seen = r.seen
+		}
 		if err := r.one(track, f); err != nil {
 			if !track.ofServers {
+				r.lost = seen
 				err = fmt.Errorf("%w: %w", ErrRedis, err)
 			}
 			return fmt.Errorf("%s, at %s: %w", f.Kind, time.Since(begin).Round(time.Millisecond), err)
