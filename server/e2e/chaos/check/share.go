@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	// apartTime is after how long without Redis a server may be thought gone, and its share be the others'. They go by the
-	// number without it no sooner than eight seconds after it has had Redis: three until it is not counted, and five for
-	// which that must be told. One of the eight may pass until it says again that it is alive.
+	// apartTime is after how long without Redis a server may be thought gone, and its share be the others': it is counted for ten
+	// seconds after it has last said that it is alive, which may be a second before it lost Redis, and may be one after it has it
+	// again; and one beat may fail.
 	apartTime = 7e9
 	// togetherTime is how long after it is back all have heard of it: two times at which they say that they are alive, and
 	// what one of them may take.
