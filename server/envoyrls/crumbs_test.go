@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"golang.org/x/net/http2"
 )
@@ -16,6 +17,8 @@ type arriving struct {
 	sent  io.Reader
 	bytes int
 }
+
+func (arriving) Close() error { return nil }
 
 func (a arriving) Read(p []byte) (int, error) { return a.sent.Read(p[:min(a.bytes, len(p))]) }
 
@@ -64,11 +67,12 @@ func TestCrumbs(t *testing.T) {
 				ends[i] = sent.Len()
 			}
 			for _, length := range []int{1, 7, 32 << 10} {
-				conn, _, err := sweep(nil).ServerHandshake(arriving{sent: bytes.NewReader(sent.Bytes()), bytes: length})
+				conn, _, err := meter(nil, time.Hour).ServerHandshake(arriving{sent: bytes.NewReader(sent.Bytes()), bytes: length})
 				if err != nil {
 					t.Fatal(err)
 				}
 				read, err := io.Copy(io.Discard, conn)
+				conn.Close()
 				if hungUp := errors.Is(err, errCrumbs); hungUp != (test.want < many) || !hungUp && err != nil {
 					t.Fatalf("in pieces of %d bytes, reading ends by %v", length, err)
 				}

@@ -3,6 +3,7 @@ package envoyrls
 import (
 	"errors"
 	"net"
+	"time"
 
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc/credentials"
@@ -23,44 +24,55 @@ const (
 // errCrumbs ends a connection.
 var errCrumbs = errors.New("envoyrls: messages come in too many small pieces")
 
-// sweeping are credentials that hang up on clients who send their messages in crumbs.
-type sweeping struct {
+// metering are credentials whose connections end where their clients have the server hold too much, or for too long.
+type metering struct {
 	credentials.TransportCredentials
+	longest time.Duration
 }
 
-// sweep returns credentials that do so besides what the given ones do; nil are those of no TLS.
-func sweep(c credentials.TransportCredentials) sweeping {
+// meter returns credentials that do so besides what the given ones do; nil are those of no TLS. A connection lasts for no
+// longer than longest: the library ends one in its turn, after all that waits to be written, for which a client that takes
+// little at a time can have it wait.
+func meter(c credentials.TransportCredentials, longest time.Duration) metering {
 	if c == nil {
 		c = insecure.NewCredentials()
 	}
-	return sweeping{c}
+	return metering{c, longest}
 }
 
 // ServerHandshake implements [credentials.TransportCredentials].
-func (s sweeping) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	conn, info, err := s.TransportCredentials.ServerHandshake(raw)
+func (m metering) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	conn, info, err := m.TransportCredentials.ServerHandshake(raw)
 	if err != nil {
 		return conn, info, err
 	}
-	return &sweptConn{Conn: conn, crumbs: mostCrumbs, rest: len(http2.ClientPreface)}, info, nil
+	end := time.AfterFunc(m.longest, func() { _ = raw.Close() })
+	return &meteredConn{Conn: conn, end: end, crumbs: mostCrumbs, rest: len(http2.ClientPreface)}, info, nil
 }
 
 // Clone implements [credentials.TransportCredentials].
-func (s sweeping) Clone() credentials.TransportCredentials {
-	return sweeping{s.TransportCredentials.Clone()}
+func (m metering) Clone() credentials.TransportCredentials {
+	return metering{m.TransportCredentials.Clone(), m.longest}
 }
 
-// sweptConn is a connection of HTTP/2 that ends where its client has sent too many crumbs. It is read by one goroutine at a time.
-type sweptConn struct {
+// meteredConn is a connection of HTTP/2 that ends where its client has sent too many crumbs. It is read by one goroutine at a time.
+type meteredConn struct {
 	net.Conn
+	end    *time.Timer
 	crumbs int // how many more may come
 	rest   int // how many bytes come before the next head of a frame
 	head   [frameHead]byte
 	known  int // how many bytes of the head have come
 }
 
+// Close implements [net.Conn].
+func (c *meteredConn) Close() error {
+	c.end.Stop()
+	return c.Conn.Close()
+}
+
 // Read implements [net.Conn].
-func (c *sweptConn) Read(p []byte) (int, error) {
+func (c *meteredConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if !c.follow(p[:n]) {
 		return 0, errCrumbs
@@ -69,7 +81,7 @@ func (c *sweptConn) Read(p []byte) (int, error) {
 }
 
 // follow takes note of the frames in what has come. It reports false where there were too many crumbs.
-func (c *sweptConn) follow(b []byte) bool {
+func (c *meteredConn) follow(b []byte) bool {
 	for {
 		n := min(c.rest, len(b))
 		c.rest -= n
@@ -91,7 +103,7 @@ func (c *sweptConn) follow(b []byte) bool {
 
 // count counts a frame with the length of rest. Padding is no part of a message, so that a frame with some may be a crumb
 // however long it is.
-func (c *sweptConn) count(kind http2.FrameType, flags http2.Flags) {
+func (c *meteredConn) count(kind http2.FrameType, flags http2.Flags) {
 	switch {
 	case kind == http2.FrameHeaders:
 		c.crumbs = min(c.crumbs+crumbsOfCall, mostCrumbs)
