@@ -7,6 +7,7 @@ var (
 	measured = suite{dir: "server/envoyrls", run: "^Test(DecodedMemory|Count|TooMuch)$"}
 	giving   = suite{dir: "server/envoyrls", run: "^Test(NegativeHits|Metrics)$"}
 	crumbs   = suite{dir: "server/envoyrls", run: "^Test(Crumbs|WindowStays)"}
+	inVain   = suite{dir: "server/envoyrls", run: "^Test(InVain|ManyCalls)$"}
 	aged     = suite{dir: "server/envoyrls", run: "^Test(Age|Header)"}
 	healthy  = suite{dir: "server/envoyrls", run: "^TestSetReady"}
 )
@@ -168,6 +169,36 @@ var grpcFaults = []fault{
 		file: "server/envoyrls/serve.go", by: crumbs,
 		old: "		grpc.StaticStreamWindowSize(maxMessage), // else it grows to 16 MiB where a client sends much\n		grpc.StaticConnWindowSize(connWindow),\n",
 		new: "",
+	},
+	{
+		name: "headers that begin no call are not counted",
+		file: "server/envoyrls/meter.go", by: inVain,
+		old: "		c.vain++\n",
+		new: "",
+	},
+	{
+		name: "calls count as what comes in vain",
+		file: "server/envoyrls/meter.go", by: inVain,
+		old: "func (c *meteredConn) begun() { c.vain-- }",
+		new: "func (c *meteredConn) begun() {}",
+	},
+	{
+		name: "settings are not counted",
+		file: "server/envoyrls/meter.go", by: inVain,
+		old: "		c.vain += 1 + c.rest/settingsLength\n",
+		new: "",
+	},
+	{
+		name: "settings count as one, however many they are",
+		file: "server/envoyrls/meter.go", by: inVain,
+		old: "c.vain += 1 + c.rest/settingsLength",
+		new: "c.vain++",
+	},
+	{
+		name: "much may come in vain",
+		file: "server/envoyrls/meter.go", by: inVain,
+		old: "mostVain = 1000",
+		new: "mostVain = 2000",
 	},
 	{
 		name: "a connection lasts for as long as its client likes",
