@@ -71,7 +71,7 @@ func (d *Door) Server(cfg ServerConfig) *grpc.Server {
 		}),
 	}
 	s := grpc.NewServer(options...)
-	guarded := &guard{Server: s, admit: cfg.Admit, aside: make(map[*peer.Peer]int)}
+	guarded := &guard{Server: s, admit: cfg.Admit, logger: d.logger, aside: make(map[*peer.Peer]int)}
 	pb.RegisterRateLimitServiceServer(guarded, d)
 	healthpb.RegisterHealthServer(guarded, mortalHealth{d.health, cmp.Or(cfg.IdleTime, defaultWatchTime)})
 	reflection.Register(guarded)

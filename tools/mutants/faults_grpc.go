@@ -3,7 +3,7 @@ package main
 // The suites that notice faults in what strangers can have the gRPC door hold.
 var (
 	patience = suite{dir: "server/envoyrls", run: "^Test(ReceiveTime|Deadlines|Watch)$"}
-	guarding = suite{dir: "server/envoyrls", run: "^Test(Aside|TokenBeforeMessage)$"}
+	guarding = suite{dir: "server/envoyrls", run: "^Test(Aside|TokenBeforeMessage|Panic)$"}
 	measured = suite{dir: "server/envoyrls", run: "^Test(DecodedMemory|Count|TooMuch)$"}
 	giving   = suite{dir: "server/envoyrls", run: "^Test(NegativeHits|Metrics)$"}
 	crumbs   = suite{dir: "server/envoyrls", run: "^Test(Crumbs|WindowStays)"}
@@ -169,6 +169,24 @@ var grpcFaults = []fault{
 		file: "server/envoyrls/serve.go", by: crumbs,
 		old: "		grpc.StaticStreamWindowSize(maxMessage), // else it grows to 16 MiB where a client sends much\n		grpc.StaticConnWindowSize(connWindow),\n",
 		new: "",
+	},
+	{
+		name: "a call that panics ends the process",
+		file: "server/envoyrls/guard.go", by: guarding,
+		old: "if fault := recover(); fault != nil {",
+		new: "if fault := any(nil); fault != nil {",
+	},
+	{
+		name: "a call of many messages that panics ends the process",
+		file: "server/envoyrls/guard.go", by: guarding,
+		old: "stream grpc.ServerStream) (err error) {\n			defer g.recovered(method, &err)\n",
+		new: "stream grpc.ServerStream) (err error) {\n",
+	},
+	{
+		name: "a call that panics is answered nothing",
+		file: "server/envoyrls/guard.go", by: guarding,
+		old: "		*err = errFault\n",
+		new: "		_ = errFault\n",
 	},
 	{
 		name: "headers that begin no call are not counted",
