@@ -51,7 +51,7 @@ func newEnvoyDoor(
 		return nil, nil
 	}
 	d := &envoyDoor{
-		door:  envoyrls.New(e, envoyOptions(settings), envoyrls.Config{StoreTimeout: settings.StoreTimeout}),
+		door:  envoyrls.New(e, envoyOptions(settings), envoyrls.Config{StoreTimeout: settings.StoreTimeout, Logger: logger}),
 		files: settings.Envoy.Directory, read: config.Options{Merge: settings.Envoy.MergeDomains}, logger: logger,
 	}
 	serve := envoyrls.ServerConfig{IdleTime: settings.Listen.IdleTime}

@@ -86,11 +86,18 @@ func (c *limitedConn) Close() error {
 // who can have it answer without end and take no answer.
 const writeTime = 30 * time.Second
 
+// Write implements [net.Conn]. Where it is bounded here and fails, the connection ends: the gRPC library leaves one open whose
+// writes have failed, and reads it for as long as something comes.
 func (c *limitedConn) Write(b []byte) (int, error) {
-	if !c.bounded.Load() {
-		_ = c.Conn.SetWriteDeadline(time.Now().Add(writeTime))
+	if c.bounded.Load() {
+		return c.Conn.Write(b)
 	}
-	return c.Conn.Write(b)
+	_ = c.Conn.SetWriteDeadline(time.Now().Add(writeTime))
+	n, err := c.Conn.Write(b)
+	if err != nil {
+		_ = c.Close()
+	}
+	return n, err
 }
 
 // SetWriteDeadline implements [net.Conn].

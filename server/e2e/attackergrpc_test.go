@@ -125,8 +125,9 @@ func (c *slowCall) read() {
 	}
 }
 
-// crumbs begins all the calls that a connection can have, and sends their messages byte by byte, every other one among padding:
-// each piece is kept until the message is whole. In the place of a connection that the server hangs up on comes another.
+// crumbs begins all the calls that a connection can have, and sends their messages byte by byte, every other one among
+// padding, which is kept with it: each piece is kept until the message is whole. In the place of a connection that the server
+// hangs up on comes another.
 func (a assault) crumbs() error {
 	const calls = 250
 	size := a.Many + 1 // the last byte of a message never comes
@@ -152,7 +153,7 @@ func (a assault) crumbs() error {
 			for i := range uint32(calls) {
 				piece := grpcFrame(dataFrame, 0, 2*i+1, "a")
 				if i%2 == 1 {
-					piece = grpcFrame(dataFrame, isPadded, 2*i+1, "\x01a\x00")
+					piece = grpcFrame(dataFrame, isPadded, 2*i+1, "\xc8a"+strings.Repeat("\x00", 200))
 				}
 				out = append(out, strings.Repeat(piece, 100)...)
 			}

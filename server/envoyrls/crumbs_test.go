@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"golang.org/x/net/http2"
 )
@@ -17,7 +18,23 @@ type arriving struct {
 	bytes int
 }
 
+func (arriving) Close() error { return nil }
+
 func (a arriving) Read(p []byte) (int, error) { return a.sent.Read(p[:min(a.bytes, len(p))]) }
+
+// beginning begins calls by all headers that it reads.
+type beginning struct {
+	net.Conn
+	metered *meteredConn
+}
+
+func (b beginning) Read(p []byte) (int, error) {
+	n, err := b.Conn.Read(p)
+	for b.metered.vain > 0 {
+		b.metered.begun()
+	}
+	return n, err
+}
 
 // TestCrumbs has clients send frames of many kinds, in pieces of many lengths, and sees when they are hung up on.
 func TestCrumbs(t *testing.T) {
@@ -64,11 +81,12 @@ func TestCrumbs(t *testing.T) {
 				ends[i] = sent.Len()
 			}
 			for _, length := range []int{1, 7, 32 << 10} {
-				conn, _, err := sweep(nil).ServerHandshake(arriving{sent: bytes.NewReader(sent.Bytes()), bytes: length})
+				conn, info, err := meter(nil, time.Hour).ServerHandshake(arriving{sent: bytes.NewReader(sent.Bytes()), bytes: length})
 				if err != nil {
 					t.Fatal(err)
 				}
-				read, err := io.Copy(io.Discard, conn)
+				read, err := io.Copy(io.Discard, beginning{conn, info.(meteredInfo).conn})
+				conn.Close()
 				if hungUp := errors.Is(err, errCrumbs); hungUp != (test.want < many) || !hungUp && err != nil {
 					t.Fatalf("in pieces of %d bytes, reading ends by %v", length, err)
 				}

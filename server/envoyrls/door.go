@@ -10,6 +10,7 @@ package envoyrls
 
 import (
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -63,6 +64,8 @@ type Config struct {
 	StoreTimeout time.Duration
 	// Now is the time. The default is [time.Now].
 	Now func() time.Time
+	// Logger is told of what should not happen, never of single requests. The default discards.
+	Logger *slog.Logger
 }
 
 // Door answers the protocol. It is safe for concurrent use.
@@ -72,6 +75,7 @@ type Door struct {
 	engine  *engine.Engine
 	timeout time.Duration
 	now     func() time.Time
+	logger  *slog.Logger
 	metrics metrics
 	health  *serverHealth
 
@@ -106,7 +110,10 @@ func New(e *engine.Engine, options Options, cfg Config) *Door {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	d := &Door{engine: e, timeout: cfg.StoreTimeout, now: cfg.Now, options: options, health: newHealth()}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	d := &Door{engine: e, timeout: cfg.StoreTimeout, now: cfg.Now, logger: cfg.Logger, options: options, health: newHealth()}
 	d.metrics.init()
 	return d
 }

@@ -2,6 +2,8 @@ package envoyrls
 
 import (
 	"context"
+	"log/slog"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -19,14 +21,18 @@ import (
 // reflection. Whoever asks for them asks once, or watches once.
 const maxAside = 8
 
-var errAside = status.Errorf(codes.ResourceExhausted, "the connection has %d calls under way that ask for no decision; end one first", maxAside)
+var (
+	errAside = status.Errorf(codes.ResourceExhausted, "the connection has %d calls under way that ask for no decision; end one first", maxAside)
+	errFault = status.Error(codes.Internal, "a fault of the server; its log has more")
+)
 
 // guard registers services so that each call is looked at before anything of its message is read: an interceptor of unary
 // calls comes too late, when a message has been waited for and decoded. Nor does the tap refuse: the context of a call that
 // is refused there lasts until the deadline that its client has made up.
 type guard struct {
 	*grpc.Server
-	admit func(ctx context.Context, token string) error // nil where everybody may
+	admit  func(ctx context.Context, token string) error // nil where everybody may
+	logger *slog.Logger
 
 	mu    sync.Mutex // guards aside
 	aside map[*peer.Peer]int
@@ -34,12 +40,17 @@ type guard struct {
 
 // RegisterService implements [grpc.ServiceRegistrar].
 func (g *guard) RegisterService(desc *grpc.ServiceDesc, impl any) {
+	g.Server.RegisterService(g.guarded(desc), impl)
+}
+
+func (g *guard) guarded(desc *grpc.ServiceDesc) *grpc.ServiceDesc {
 	guarded := *desc
 	guarded.Methods, guarded.Streams = slices.Clone(desc.Methods), slices.Clone(desc.Streams)
 	for i := range guarded.Methods {
 		m := &guarded.Methods[i]
 		handler, method := m.Handler, "/"+desc.ServiceName+"/"+m.MethodName
-		m.Handler = func(srv any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
+		m.Handler = func(srv any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (_ any, err error) {
+			defer g.recovered(method, &err)
 			if err := g.begin(ctx, method); err != nil {
 				return nil, err
 			}
@@ -50,7 +61,8 @@ func (g *guard) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	for i := range guarded.Streams {
 		s := &guarded.Streams[i]
 		handler, method := s.Handler, "/"+desc.ServiceName+"/"+s.StreamName
-		s.Handler = func(srv any, stream grpc.ServerStream) error {
+		s.Handler = func(srv any, stream grpc.ServerStream) (err error) {
+			defer g.recovered(method, &err)
 			if err := g.begin(stream.Context(), method); err != nil {
 				return err
 			}
@@ -58,7 +70,15 @@ func (g *guard) RegisterService(desc *grpc.ServiceDesc, impl any) {
 			return handler(srv, stream)
 		}
 	}
-	g.Server.RegisterService(&guarded, impl)
+	return &guarded
+}
+
+// recovered has a call that panicked answered an error: one must not end the process for all. It is to be deferred.
+func (g *guard) recovered(method string, err *error) {
+	if fault := recover(); fault != nil {
+		g.logger.Error("a call ended by a fault of the server", "method", method, "panic", fault, "stack", string(debug.Stack()))
+		*err = errFault
+	}
 }
 
 // begin says why a call is refused; nil where it may go on, until end.

@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
 )
@@ -21,8 +22,13 @@ const (
 // errWatched ends a watch. Whoever watches takes every code but Unimplemented as a reason to begin anew.
 var errWatched = status.Error(codes.Unavailable, "a watch has an end, so that connections without a caller have one; watch again")
 
-// tapped gives every call its time, from when its header has come.
+// tapped gives every call its time, from when its header has come, and tells its connection that it is one.
 func tapped(ctx context.Context, info *tap.Info) (context.Context, error) {
+	if from, ok := peer.FromContext(ctx); ok {
+		if metered, ok := from.AuthInfo.(meteredInfo); ok {
+			metered.conn.begun()
+		}
+	}
 	if info.FullMethodName == healthpb.Health_Watch_FullMethodName {
 		return watching(ctx), nil
 	}

@@ -20,7 +20,8 @@ type ServerConfig struct {
 	// Credentials are those of TLS. The default is none.
 	Credentials credentials.TransportCredentials
 	// MaxConnectionAge is how long a connection lasts before its client is asked to make another, and
-	// MaxConnectionAgeGrace how long after that it is cut off. The default is for ever.
+	// MaxConnectionAgeGrace how long after that it is cut off. Who takes no answers, but lives, has a connection for so long. The
+	// default is 30 minutes, and 30 seconds.
 	MaxConnectionAge, MaxConnectionAgeGrace time.Duration
 	// IdleTime is how long a connection may be open without a request, and how long somebody may watch the health through
 	// one. The default is for ever, and 10 minutes.
@@ -31,12 +32,15 @@ type ServerConfig struct {
 }
 
 const (
-	// maxHeader is the longest header of one, in bytes.
-	maxHeader = 64 << 10
+	// maxHeader is the longest header of a request, in bytes: Envoy's have some hundreds.
+	maxHeader = 16 << 10
 	// maxStreams is how many requests of a connection can be under way; a client that has more waits, or connects again.
 	maxStreams = 250
 	// connWindow is how many bytes a client may have on the way, of all its requests together.
 	connWindow = 1 << 20
+	// defaultAge and defaultAgeGrace are how long a connection lasts. A tenth of the age may come on top of it or off, so that
+	// connections do not all end together, which the library sees to; endTime is what it takes to end one besides.
+	defaultAge, defaultAgeGrace, endTime = 30 * time.Minute, 30 * time.Second, 5 * time.Second
 	// handshakeTime is how long a client may take to begin.
 	handshakeTime = 10 * time.Second
 	// leastPing is how often a client may ask whether the connection is there; pingTime is when the server does, of one that
@@ -49,6 +53,7 @@ const (
 
 // Server returns a gRPC server that answers for the door, with health and reflection.
 func (d *Door) Server(cfg ServerConfig) *grpc.Server {
+	age, grace := cmp.Or(cfg.MaxConnectionAge, defaultAge), cmp.Or(cfg.MaxConnectionAgeGrace, defaultAgeGrace)
 	options := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxHeaderListSize(maxHeader),
@@ -56,18 +61,17 @@ func (d *Door) Server(cfg ServerConfig) *grpc.Server {
 		grpc.ConnectionTimeout(handshakeTime),
 		grpc.StaticStreamWindowSize(maxMessage), // else it grows to 16 MiB where a client sends much
 		grpc.StaticConnWindowSize(connWindow),
-		grpc.Creds(sweep(cfg.Credentials)),
+		grpc.Creds(meter(cfg.Credentials, age+age/10+grace+endTime)),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
 		grpc.NumStreamWorkers(uint32(workersPerProcessor * runtime.GOMAXPROCS(0))),
 		grpc.InTapHandle(tapped),
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
-			MaxConnectionAge: cfg.MaxConnectionAge, MaxConnectionAgeGrace: cfg.MaxConnectionAgeGrace,
-			MaxConnectionIdle: cfg.IdleTime, Time: pingTime,
+			MaxConnectionAge: age, MaxConnectionAgeGrace: grace, MaxConnectionIdle: cfg.IdleTime, Time: pingTime,
 		}),
 	}
 	s := grpc.NewServer(options...)
-	guarded := &guard{Server: s, admit: cfg.Admit, aside: make(map[*peer.Peer]int)}
+	guarded := &guard{Server: s, admit: cfg.Admit, logger: d.logger, aside: make(map[*peer.Peer]int)}
 	pb.RegisterRateLimitServiceServer(guarded, d)
 	healthpb.RegisterHealthServer(guarded, mortalHealth{d.health, cmp.Or(cfg.IdleTime, defaultWatchTime)})
 	reflection.Register(guarded)

@@ -209,7 +209,7 @@ func TestWatch(t *testing.T) {
 	t.Parallel()
 	for idle, want := range map[time.Duration]time.Duration{0: 10 * time.Minute, time.Hour: time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
-			a, p := serveDoor(t, envoyrls.ServerConfig{IdleTime: idle})
+			a, p := serveDoor(t, envoyrls.ServerConfig{IdleTime: idle, MaxConnectionAge: 24 * time.Hour})
 			ctx, cancel := context.WithTimeout(t.Context(), 2*want)
 			defer cancel()
 			watch, err := healthpb.NewHealthClient(p.client(t)).Watch(ctx, &healthpb.HealthCheckRequest{})

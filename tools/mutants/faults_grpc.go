@@ -3,10 +3,12 @@ package main
 // The suites that notice faults in what strangers can have the gRPC door hold.
 var (
 	patience = suite{dir: "server/envoyrls", run: "^Test(ReceiveTime|Deadlines|Watch)$"}
-	guarding = suite{dir: "server/envoyrls", run: "^Test(Aside|TokenBeforeMessage)$"}
+	guarding = suite{dir: "server/envoyrls", run: "^Test(Aside|TokenBeforeMessage|Panic)$"}
 	measured = suite{dir: "server/envoyrls", run: "^Test(DecodedMemory|Count|TooMuch)$"}
 	giving   = suite{dir: "server/envoyrls", run: "^Test(NegativeHits|Metrics)$"}
 	crumbs   = suite{dir: "server/envoyrls", run: "^Test(Crumbs|WindowStays)"}
+	inVain   = suite{dir: "server/envoyrls", run: "^Test(InVain|ManyCalls)$"}
+	aged     = suite{dir: "server/envoyrls", run: "^Test(Age|Header)"}
 	healthy  = suite{dir: "server/envoyrls", run: "^TestSetReady"}
 )
 
@@ -135,30 +137,30 @@ var grpcFaults = []fault{
 	{
 		name: "pieces of messages may be as small as can be",
 		file: "server/envoyrls/serve.go", by: crumbs,
-		old: "sweep(cfg.Credentials)",
-		new: "sweep(cfg.Credentials).TransportCredentials",
+		old: "meter(cfg.Credentials, age+age/10+grace+endTime)",
+		new: "meter(cfg.Credentials, age+age/10+grace+endTime).TransportCredentials",
 	},
 	{
 		name: "a crumb among padding is none",
-		file: "server/envoyrls/crumbs.go", by: crumbs,
+		file: "server/envoyrls/meter.go", by: crumbs,
 		old: "(c.rest < crumb || flags.Has(http2.FlagDataPadded))",
 		new: "c.rest < crumb",
 	},
 	{
 		name: "who ends each message with a piece of its own is hung up on",
-		file: "server/envoyrls/crumbs.go", by: crumbs,
+		file: "server/envoyrls/meter.go", by: crumbs,
 		old: "!flags.Has(http2.FlagDataEndStream) && ",
 		new: "",
 	},
 	{
 		name: "calls make up for no crumbs",
-		file: "server/envoyrls/crumbs.go", by: crumbs,
+		file: "server/envoyrls/meter.go", by: crumbs,
 		old: "c.crumbs = min(c.crumbs+crumbsOfCall, mostCrumbs)",
 		new: "c.crumbs = min(c.crumbs, mostCrumbs)",
 	},
 	{
 		name: "a head that comes in two pieces is forgotten",
-		file: "server/envoyrls/crumbs.go", by: crumbs,
+		file: "server/envoyrls/meter.go", by: crumbs,
 		old: "copy(c.head[c.known:], b)",
 		new: "copy(c.head[:], b)",
 	},
@@ -167,5 +169,77 @@ var grpcFaults = []fault{
 		file: "server/envoyrls/serve.go", by: crumbs,
 		old: "		grpc.StaticStreamWindowSize(maxMessage), // else it grows to 16 MiB where a client sends much\n		grpc.StaticConnWindowSize(connWindow),\n",
 		new: "",
+	},
+	{
+		name: "a call that panics ends the process",
+		file: "server/envoyrls/guard.go", by: guarding,
+		old: "if fault := recover(); fault != nil {",
+		new: "if fault := any(nil); fault != nil {",
+	},
+	{
+		name: "a call of many messages that panics ends the process",
+		file: "server/envoyrls/guard.go", by: guarding,
+		old: "stream grpc.ServerStream) (err error) {\n			defer g.recovered(method, &err)\n",
+		new: "stream grpc.ServerStream) (err error) {\n",
+	},
+	{
+		name: "a call that panics is answered nothing",
+		file: "server/envoyrls/guard.go", by: guarding,
+		old: "		*err = errFault\n",
+		new: "		_ = errFault\n",
+	},
+	{
+		name: "headers that begin no call are not counted",
+		file: "server/envoyrls/meter.go", by: inVain,
+		old: "		c.vain++\n",
+		new: "",
+	},
+	{
+		name: "calls count as what comes in vain",
+		file: "server/envoyrls/meter.go", by: inVain,
+		old: "func (c *meteredConn) begun() { c.vain-- }",
+		new: "func (c *meteredConn) begun() {}",
+	},
+	{
+		name: "settings are not counted",
+		file: "server/envoyrls/meter.go", by: inVain,
+		old: "		c.vain += 1 + c.rest/settingsLength\n",
+		new: "",
+	},
+	{
+		name: "settings count as one, however many they are",
+		file: "server/envoyrls/meter.go", by: inVain,
+		old: "c.vain += 1 + c.rest/settingsLength",
+		new: "c.vain++",
+	},
+	{
+		name: "much may come in vain",
+		file: "server/envoyrls/meter.go", by: inVain,
+		old: "mostVain = 1000",
+		new: "mostVain = 2000",
+	},
+	{
+		name: "a connection lasts for as long as its client likes",
+		file: "server/envoyrls/serve.go", by: aged,
+		old: "MaxConnectionAge: age, ",
+		new: "",
+	},
+	{
+		name: "a connection has no end while its client is waited for",
+		file: "server/envoyrls/meter.go", by: aged,
+		old: "func() { _ = raw.Close() }",
+		new: "func() {}",
+	},
+	{
+		name: "the timer of a connection outlasts it",
+		file: "server/envoyrls/meter.go", by: aged,
+		old: "	c.end.Stop()\n",
+		new: "",
+	},
+	{
+		name: "the header of a request may be as long as a message",
+		file: "server/envoyrls/serve.go", by: aged,
+		old: "maxHeader = 16 << 10",
+		new: "maxHeader = 64 << 10",
 	},
 }

@@ -9,7 +9,7 @@ var (
 	secure     = suite{dir: "server", run: "^Test(TLS|Certificates|Places)"}
 	crowded    = suite{dir: "server", run: "^TestMaxConnections$"}
 	watching   = suite{dir: "internal/watch"}
-	writes     = suite{dir: "server", run: "^TestWritesEnd$"}
+	writes     = suite{dir: "server", run: "^Test(WritesEnd|WhoTakesNothing)"}
 	later      = suite{dir: "server", run: "^TestTokensComeWith"}
 )
 
@@ -18,8 +18,14 @@ var securityFaults = []fault{
 	{
 		name: "what TLS answers while a client is read is waited for without end",
 		file: "server/limit.go", by: writes,
-		old: "if !c.bounded.Load() {",
-		new: "if false {",
+		old: "	_ = c.Conn.SetWriteDeadline(time.Now().Add(writeTime))\n",
+		new: "",
+	},
+	{
+		name: "who takes no answer is read on",
+		file: "server/limit.go", by: writes,
+		old: "	if err != nil {\n		_ = c.Close()\n	}\n",
+		new: "",
 	},
 	{
 		name: "a token is needed where nobody could show one",
