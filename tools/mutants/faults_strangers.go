@@ -4,6 +4,7 @@ package main
 var (
 	onlyHTTP1 = suite{dir: "server", run: "^TestHTTP2$"}
 	shakes    = suite{dir: "server", run: "^Test(HTTPLog|BadHandshakes)$"}
+	strangers = suite{dir: "server/respapi", run: "^Test(TimeToLogIn|NoCommand)$"}
 	untaken   = suite{dir: "server/httpapi", run: "^Test(Untaken|Reckoned)"}
 )
 
@@ -80,5 +81,17 @@ var strangersFaults = []fault{
 		file: "server/httpapi/scratch.go", by: untaken,
 		old: "ok && held.reach(s.size())",
 		new: "ok",
+	},
+	{
+		name: "the time to log in is counted from when it was needed first",
+		file: "server/respapi/session.go", by: strangers,
+		old: "			login = 0\n",
+		new: "",
+	},
+	{
+		name: "a page has lines run that are in the ticket of its session",
+		file: "server/respapi/reader.go", by: strangers,
+		old: "in[0] == handshake:",
+		new: "in[0] == handshake && len(in) == 1:",
 	},
 }
