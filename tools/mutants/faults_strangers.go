@@ -94,4 +94,22 @@ var strangersFaults = []fault{
 		old: "in[0] == handshake:",
 		new: "in[0] == handshake && len(in) == 1:",
 	},
+	{
+		name: "a proxy with a certificate is nobody where its client has a token of somebody else",
+		file: "server/httpapi/admit.go", by: admission,
+		old: "!certified || need",
+		new: "need == access.Check || need",
+	},
+	{
+		name: "a certificate is enough beside a wrong token of one's own",
+		file: "server/httpapi/admit.go", by: admission,
+		old: " || len(r.Header[tokenHeader]) > 0 {",
+		new: " {",
+	},
+	{
+		name: "a certificate administers beside a wrong token",
+		file: "server/httpapi/admit.go", by: admission,
+		old: " || need != access.Check || ",
+		new: " || ",
+	},
 }
