@@ -18,7 +18,7 @@ const tokenHeader = "Sluice-Token"
 
 // admit returns who asks, if he has a role; else why he may not, and what header the answer has to have.
 func (a *API) admit(header http.Header, r *http.Request, address Address, need access.Role) (access.Caller, error) {
-	caller, err := a.identify(r, address)
+	caller, err := a.identify(r, address, need)
 	switch {
 	case err != nil:
 		header.Set("WWW-Authenticate", `Bearer realm="sluice", error="invalid_token"`)
@@ -38,16 +38,20 @@ func (a *API) admit(header http.Header, r *http.Request, address Address, need a
 	return caller, newProblem(unauthenticated, "this needs a token with the role %s: send it as Authorization: Bearer TOKEN", need)
 }
 
-// identify returns who the request proves to come from; the zero Caller where it proves nothing.
-func (a *API) identify(r *http.Request, address Address) (access.Caller, error) {
+// identify returns who the request proves to come from, who needs a role; the zero Caller where it proves nothing.
+func (a *API) identify(r *http.Request, address Address, need access.Role) (access.Caller, error) {
+	certified := address.Certified != access.Nobody && r.TLS != nil && len(r.TLS.VerifiedChains) > 0
 	if token, given := tokenOf(r.Header); given && a.tokens != nil {
 		caller, known := a.tokens.Find(token)
-		if !known {
+		if known {
+			return caller, nil
+		}
+		// A proxy that has proved who it is may pass on what its client says in Authorization, which is for somebody else.
+		if !certified || need != access.Check || len(r.Header[tokenHeader]) > 0 {
 			return access.Caller{}, newProblem(unauthenticated, "the token is none of those that this server knows: see its admin.tokens_file")
 		}
-		return caller, nil
 	}
-	if address.Certified == access.Nobody || r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
+	if !certified {
 		return access.Caller{}, nil
 	}
 	// A browser shows the certificate of whoever sits before it for every page.
@@ -82,7 +86,7 @@ func certificateName(c *x509.Certificate) string {
 
 // admitInline reports why a caller may not bring limits of its own.
 func (a *API) admitInline(header http.Header, r *http.Request, address Address) error {
-	caller, err := a.identify(r, address)
+	caller, err := a.identify(r, address, access.Check)
 	switch {
 	case err != nil:
 		header.Set("WWW-Authenticate", `Bearer realm="sluice", error="invalid_token"`)

@@ -191,6 +191,10 @@ func TestCertificates(t *testing.T) {
 		{"a page of another site", httpapi.Address{Admin: true, Certified: access.Admin}, false, true, "DELETE", []string{"Sec-Fetch-Site: cross-site"}, 401},
 		{"a client of the door for checks", httpapi.Address{Checks: true, Admin: true, Certified: access.Check}, true, true, "DELETE", nil, 403},
 		{"a client that brings limits", httpapi.Address{Checks: true, Certified: access.Check}, true, true, "POST", nil, 200},
+		{"a client that passes on a token of somebody else", httpapi.Address{Checks: true, Certified: access.Check}, true, true, "POST", []string{"Authorization: Bearer of-the-client"}, 200},
+		{"one that is not verified and does", httpapi.Address{Checks: true, Certified: access.Check}, true, false, "POST", []string{"Authorization: Bearer of-the-client"}, 401},
+		{"a client that shows a wrong token itself", httpapi.Address{Checks: true, Certified: access.Check}, true, true, "POST", []string{"Sluice-Token: wrong"}, 401},
+		{"an administrator with a wrong token", httpapi.Address{Admin: true, Certified: access.Admin}, true, true, "DELETE", []string{"Authorization: Bearer wrong"}, 401},
 		{"an address that gives none a role", httpapi.Address{Checks: true, Admin: true}, true, true, "DELETE", nil, 401},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -48,10 +48,15 @@ func readInto(body *bytes.Buffer, w http.ResponseWriter, r *http.Request) error 
 		return newProblem(bodyTooLarge, "the body has more than %d bytes; send checks in several calls, and policies one by one", maxBody)
 	}
 	if errors.Is(err, errOverBudget) {
-		w.Header().Set("Retry-After", "1")
-		return newProblem(overloaded, "the bodies that are being read take all of the memory that there is for them: send it again in a second")
+		return overBudget(w)
 	}
 	return newProblem(malformedBody, "the body could not be read: %s", err)
+}
+
+// overBudget is the problem of a call for which there is no memory.
+func overBudget(w http.ResponseWriter) *Problem {
+	w.Header().Set("Retry-After", "1")
+	return newProblem(overloaded, "the checks that are being read and answered take all of the memory that there is for them: send it again in a second")
 }
 
 // wantJSON refuses a body that says it is something else. One that says nothing is let pass, and so is what curl says

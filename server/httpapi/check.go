@@ -53,13 +53,24 @@ func (a *API) checkInline(w http.ResponseWriter, r *http.Request, on target, c c
 // checks answers POST /v1/checks. A body that cannot be read is an error as a whole; a check that is not legal is one
 // by itself.
 func (a *API) checks(w http.ResponseWriter, r *http.Request, _ target) (err error) {
-	s := newScratch()
+	held := share{budget: &a.held}
+	defer held.giveBack()
+	var s *scratch
+	if 0 <= r.ContentLength && r.ContentLength <= fewChecks {
+		s = newScratch()
+	} else {
+		s = newLargeScratch(&held)
+	}
 	defer s.giveBack()
 	if err := readInto(&s.in, w, r); err != nil {
 		return err
 	}
 	if s.checks, err = parseChecks(s.checks, s.in.Bytes()); err != nil {
 		return err
+	}
+	keys, written := sizeOfKeys(s.checks)
+	if !held.reach(int64(s.in.Cap()+len(s.checks)*heldPerCheck) + keys + written) {
+		return overBudget(w)
 	}
 	for i := range s.checks {
 		c := &s.checks[i]
@@ -78,6 +89,23 @@ func (a *API) checks(w http.ResponseWriter, r *http.Request, _ target) (err erro
 		}
 	}
 	s.out = append(s.out, `]}`...)
+	held.settle(s.size() + keys)
 	s.answer(w)
 	return nil
+}
+
+// sizeOfKeys returns how long all keys are, and how much memory they take in an answer: a control character is six there, and
+// what grows has a quarter more than it needs.
+func sizeOfKeys(checks []checkBody) (keys, written int64) {
+	for i := range checks {
+		key := checks[i].key
+		keys += int64(len(key))
+		for j := range len(key) {
+			if key[j] < ' ' {
+				written += 5
+			}
+		}
+	}
+	written += keys
+	return keys, written + written/4
 }

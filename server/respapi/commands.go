@@ -127,7 +127,7 @@ func (s *session) command(args [][]byte) {
 			return
 		}
 		r.array(1)
-		r.bytes(args[3])
+		s.echo(args[2:]) // a key can be as long
 	default:
 		r.fail("ERR unknown subcommand " + quoted(args[1]) + "; it must be COUNT, LIST, INFO, DOCS or GETKEYS")
 	}

@@ -25,6 +25,7 @@ var bursts = []struct {
 	{"throttles", strings.Repeat(command("CL.THROTTLE", "k", "15", "30", "60"), 1000)},
 	{"a long line", "ECHO " + strings.Repeat("x", 60_000) + "\n"},
 	{"a long text", command("ECHO", strings.Repeat("x", 60_000))},
+	{"a key that is looked for", command("COMMAND", "GETKEYS", "CL.THROTTLE", strings.Repeat("k", 65_000))},
 	{"long keys", strings.Repeat(command("SL.CHECK", "api", strings.Repeat("k", 4000)), 16)},
 }
 

@@ -150,6 +150,7 @@ func TestNoCommand(t *testing.T) {
 		{"something behind a quote", "ECHO \"x\"y\n", "ERR Protocol error: unbalanced quotes in request"},
 		{"a page in a browser", "POST / HTTP/1.1\r\nHost: 127.0.0.1:7379\r\n\r\nSL.RESET api k\r\n", ""},
 		{"another page", "GET /?SL.RESET HTTP/1.1\r\n\r\n", ""},
+		{"a page that begins TLS", "\x16\x03\x01\x02\x00\x01\x00\nSL.RESET api k\nQUIT\n", ""},
 		{"an old page", "POST /\r\nSL.RESET api k\r\n", ""},
 		{"the rest of a page", "Host: 127.0.0.1\r\nSL.RESET api k\r\n", ""},
 	} {
@@ -173,8 +174,8 @@ func TestNoCommand(t *testing.T) {
 		})
 	}
 	t.Cleanup(func() {
-		if n := d.door.Stats().ProtocolErrors; n != 19 {
-			t.Errorf("%d protocol errors were counted, want 19", n)
+		if n := d.door.Stats().ProtocolErrors; n != 20 {
+			t.Errorf("%d protocol errors were counted, want 20", n)
 		}
 	})
 }

@@ -24,7 +24,11 @@ func (e protocolError) Error() string { return "Protocol error: " + string(e) }
 // send whatever it likes.
 type foreignError struct{}
 
-func (foreignError) Error() string { return "the client speaks HTTP" }
+func (foreignError) Error() string { return "the client speaks HTTP or TLS" }
+
+// handshake is the first byte of a client that begins TLS. What follows may hold lines that a page has chosen, as the ticket of a
+// session that its server has given the browser.
+const handshake = 0x16
 
 // parser takes one command after the other off what a client has sent. The zero parser works.
 type parser struct {
@@ -44,6 +48,8 @@ func (p *parser) next(in []byte) (n int, err error) {
 	switch {
 	case len(in) == 0:
 		return 0, nil
+	case in[0] == handshake:
+		return 0, foreignError{}
 	case in[0] != '*':
 		p.line = true
 		return p.parseLine(in)

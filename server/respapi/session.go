@@ -88,11 +88,13 @@ func (s *session) serve() {
 		if !s.flush() {
 			return
 		}
+		if s.known() {
+			login = 0
+		} else if login == 0 { // from now on it has to prove who it is, again or at all
+			login = s.door.seconds.Load() + 1 + loginTime
+		}
 		switch {
-		case !s.known():
-			if login == 0 { // since when it needs a token
-				login = s.door.seconds.Load() + 1 + loginTime
-			}
+		case login != 0:
 			s.due.Store(login)
 		case s.filled == 0:
 			s.due.Store(s.door.idleDue())

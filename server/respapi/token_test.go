@@ -145,6 +145,48 @@ func TestTokenIsTakenAway(t *testing.T) {
 	})
 }
 
+// TestTimeToLogIn is counted from when a client has to prove who it is, not from when it had to before, however long it has
+// been connected.
+func TestTimeToLogIn(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, password    string
+		begin, end, again func(d door, c *client) // after which it is known, no longer is, and has proved it again
+	}{
+		{
+			"after RESET", "p", func(_ door, c *client) { c.expect(answer{"AUTH p", "OK"}) }, func(_ door, c *client) { c.expect(answer{"RESET", "RESET"}) },
+			func(_ door, c *client) { c.expect(answer{"AUTH p", "OK"}) },
+		},
+		{"when checks need a token again", "", func(d door, c *client) {
+			d.door.Configure(respapi.Options{})
+			c.expect(answer{"PING", "PONG"})
+		}, func(d door, c *client) {
+			d.door.Configure(respapi.Options{ChecksNeedToken: true})
+			if got, failed := c.do("PING").(failure); !failed || !strings.HasPrefix(string(got), "NOAUTH") {
+				t.Errorf("PING is answered %q, want NOAUTH", got)
+			}
+		}, func(_ door, c *client) { c.expect(answer{"AUTH check-token", "OK"}) }},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			d := openWires(t, nil, respapi.Config{Password: test.password, Tokens: openBook(t, access.Check)})
+			d.door.Configure(respapi.Options{ChecksNeedToken: true})
+			c, slow := d.dial(), d.dial()
+			test.begin(d, c)
+			test.begin(d, slow)
+			time.Sleep(time.Minute)
+			test.end(d, c)
+			test.end(d, slow)
+			time.Sleep(5 * time.Second)
+			test.again(d, c)
+			time.Sleep(15 * time.Second)
+			if !slow.gone() {
+				t.Errorf("%s: a client that does not prove who it is is there still", test.name)
+			}
+			c.expect(answer{"PING", "PONG"})
+		})
+	}
+}
+
 // TestIdle cuts who has nothing to say for longer than is allowed, and nobody who says something in time.
 func TestIdle(t *testing.T) {
 	t.Parallel()

@@ -44,11 +44,6 @@ func (r *reply) text(s string) {
 	r.b = append(append(r.b, s...), '\r', '\n')
 }
 
-func (r *reply) bytes(s []byte) {
-	r.line('$', int64(len(s)))
-	r.b = append(append(r.b, s...), '\r', '\n')
-}
-
 func (r *reply) array(n int) { r.line('*', int64(n)) }
 
 // mapping begins a map of so many pairs; in RESP2 an array of names and values in turn.

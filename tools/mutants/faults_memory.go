@@ -71,4 +71,10 @@ var memoryFaults = []fault{
 		old: "p.unquoted = line[:0]",
 		new: "p.unquoted = line[:min(1, len(line))]",
 	},
+	{
+		name: "a key that is looked for is answered as one",
+		file: "server/respapi/commands.go", by: holding,
+		old: "		s.echo(args[2:]) // a key can be as long\n",
+		new: "		r.text(string(args[3]))\n",
+	},
 }

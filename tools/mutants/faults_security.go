@@ -109,8 +109,8 @@ var securityFaults = []fault{
 	{
 		name: "a certificate that is not verified is a proof",
 		file: "server/httpapi/admit.go", by: admission,
-		old: "r.TLS == nil || len(r.TLS.VerifiedChains) == 0",
-		new: "r.TLS == nil",
+		old: "r.TLS != nil && len(r.TLS.VerifiedChains) > 0",
+		new: "r.TLS != nil",
 	},
 	{
 		name: "administration is not shed",

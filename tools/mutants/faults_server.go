@@ -128,8 +128,8 @@ var serverFaults = []fault{
 	{
 		name: "two calls are answered in the same memory",
 		file: "server/httpapi/scratch.go", by: api,
-		old: "func newScratch() *scratch { return scratches.Get().(*scratch) }",
-		new: "var theScratch scratch\n\nfunc newScratch() *scratch { return &theScratch }",
+		old: "	return new(scratch)\n",
+		new: "	return &theScratch\n}\n\nvar theScratch scratch\n\nfunc init() {\n	smallScratches.New, scratches.New = func() any { return &theScratch }, func() any { return &theScratch }\n",
 	},
 	{
 		name: "a check is of the policy of the check before",
